@@ -1,0 +1,113 @@
+/**
+ * The contract between the agent and a hypervisor. One conformance suite (`test/conformance`) holds every driver to it.
+ *
+ * The driver owns *how* a machine exists on this host; the agent owns *which* and *when*. Every resource carries its
+ * machine's id in its name, `destroy` and `remove` work on anything half made, and nothing that `list` does not
+ * recognise as ours is ever touched.
+ *
+ *   probe ─► prepare ─► clone ─► guest … link ─► (ready: the agent's sequence) ─► destroy
+ *                         └── any failure, any kill ──► destroy / remove, found again by list
+ */
+import type { HostImage, ImageManifest, MachineId, MachineSpec } from '../../model/index.ts'
+
+/** What this host can do, found by trying. */
+export interface DriverFacts {
+  readonly acceleration: 'hardware' | 'emulated'
+  /** For people: why it is what it is, e.g. "a tiny guest did not run within 5 s under KVM". */
+  readonly evidence: string
+  /** Name → version: qemu, libvirt, kernel. */
+  readonly versions: Readonly<Record<string, string>>
+  readonly vcpus: number
+  readonly memoryMiB: number
+  readonly diskMiB: number
+}
+
+/** One thing on the host that is ours by its name. */
+export interface Resource {
+  /** E.g. `domain`, `overlay`, `namespace`, `tap`, `uid`. */
+  readonly kind: string
+  /** As the host's own tools name it. */
+  readonly name: string
+  /** Absent: made ahead of demand, or shared by all machines of this host; `spare` tells which. */
+  readonly machine?: MachineId
+  /** True for what the driver itself keeps in stock or shares: not a leak while the driver lives. */
+  readonly kept?: boolean
+}
+
+/** A machine whose guest runs, link down, not yet unique. */
+export interface Clone {
+  readonly machine: MachineId
+  /** Where the host reaches the guest's SSH server once the link is up. */
+  readonly address: string
+  readonly port: number
+}
+
+export interface CloneRequest {
+  readonly machine: MachineId
+  readonly spec: MachineSpec
+  readonly image: ImageManifest
+  /** Absolute path of the golden disk: opened read-only, never owned by the machine. */
+  readonly disk: string
+  /** Called as each step is done; the names appear in the machine's timeline. */
+  readonly step: (name: string) => void
+  readonly signal: AbortSignal
+}
+
+/** The way into a running guest that needs no network. */
+export interface GuestChannel {
+  /** Resolves once the guest agent answers a fresh synchronisation id; earlier answers are discarded. */
+  sync(options: { readonly signal: AbortSignal; readonly deadlineMs: number }): Promise<void>
+  /** Runs `path` with `stdin`, at most `OUTPUT_BYTES_MAX` of output; refuses what is malformed with `guest_misbehaved`. */
+  exec(
+    path: string,
+    args: readonly string[],
+    options: { readonly stdin: string; readonly signal: AbortSignal; readonly deadlineMs: number },
+  ): Promise<{ readonly exitCode: number; readonly stdout: string; readonly stderr: string }>
+}
+
+/** What happened to a machine without our asking. `stopped`: the guest powered itself off. */
+export interface DriverEvent {
+  readonly machine: MachineId
+  readonly kind: 'stopped' | 'crashed' | 'vanished'
+  readonly detail: string
+}
+
+export interface Driver {
+  readonly name: string
+  /** Asks the host; throws `missing_program`, `hypervisor_down`. */
+  probe(options: { readonly signal: AbortSignal }): Promise<DriverFacts>
+  /** Brings up what machines need before any is asked for (daemon, firewall, spare namespaces). Idempotent. */
+  prepare(options: { readonly signal: AbortSignal }): Promise<void>
+  /** Makes the machine and starts its guest. On any failure nothing of it is left. */
+  clone(request: CloneRequest): Promise<Clone>
+  /** Opens (`up`) or closes the host's end of the machine's only network link. */
+  link(machine: MachineId, state: 'up' | 'down', options: { readonly signal: AbortSignal }): Promise<void>
+  guest(machine: MachineId): GuestChannel
+  /** Removes the machine and everything named after it; fine if none of it exists. */
+  destroy(machine: MachineId): Promise<void>
+  /** Everything of ours on this host, running or not. */
+  list(): Promise<readonly Resource[]>
+  /** Machines whose guest runs now. */
+  running(): Promise<ReadonlySet<MachineId>>
+  /** Removes one resource that `list` named; fine if it is gone. */
+  remove(resource: Resource): Promise<void>
+  /** The last lines the guest wrote to its console, newest last, control characters removed. */
+  console(machine: MachineId, options: { readonly lines: number }): Promise<readonly string[]>
+  /** The console from here on, raw bytes, until aborted; input goes back to it. */
+  attachConsole(machine: MachineId, options: { readonly signal: AbortSignal }): Promise<ConsoleStream>
+  /** Until aborted. A driver that lost its hypervisor reports `vanished` for what is gone when it is back. */
+  events(options: { readonly signal: AbortSignal }): AsyncIterable<DriverEvent>
+  /** Stops what `prepare` started, once no machine is left; keeps what other processes of ours still use. */
+  close(): Promise<void>
+}
+
+export interface ConsoleStream {
+  readonly output: AsyncIterable<Uint8Array>
+  write(bytes: Uint8Array): void
+}
+
+/** The images a driver may be asked to clone. Written by the host's image store. */
+export interface ImageSource {
+  list(): Promise<readonly HostImage[]>
+  find(digest: string): Promise<{ readonly manifest: ImageManifest; readonly disk: string }>
+}

@@ -1,0 +1,12 @@
+/** The API described once. Types are free to import; `schemas` and `stream` load a schema library, `client` does not. */
+export { type CallOptions, type Client, connect, type Reply } from './client.ts'
+export {
+  AGENT_PATH,
+  AGENT_STREAM_PATH,
+  CONSOLE_PATH,
+  type EndpointName,
+  endpoints,
+  type Scope,
+} from './endpoints.ts'
+export type { LeaseView, MachineView, Problem, Schemas } from './schemas.ts'
+export type { Finding, FromAgent, FromCoordinator } from './stream.ts'

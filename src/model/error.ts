@@ -1,0 +1,221 @@
+/**
+ * One table of every expected failure. The code is stable: callers branch on it, people search for it.
+ * `text` says what happened to which object, `next` what to do. A failure without a row here is a bug.
+ */
+
+/** Whose failure it is: decides exit codes and what a CI job is told. */
+export type Blame = 'caller' | 'system' | 'job'
+
+interface Row {
+  readonly blame: Blame
+  readonly status: number
+  readonly text: string
+  readonly next: string
+}
+
+const row = (blame: Blame, status: number, text: string, next: string): Row => ({ blame, status, text, next })
+
+/** `{name}` in a text is replaced by the error's argument of that name. */
+export const errorTable = {
+  bad_id: row('caller', 400, '"{text}" is not a well-formed {kind}', 'use the id as `slipway ls` prints it'),
+  bad_request: row(
+    'caller',
+    400,
+    'the request is not understood: {detail}',
+    'correct the request; see `slipway --help`',
+  ),
+  bad_config: row(
+    'caller',
+    400,
+    'configuration {file} is refused: {detail}',
+    'correct the named key; unknown keys are errors',
+  ),
+  too_large: row('caller', 413, '{what} is larger than the limit of {limitBytes} bytes', 'send less'),
+  unauthorized: row(
+    'caller',
+    401,
+    'no valid token was given for this socket',
+    'make one with `slipway token create`',
+  ),
+  forbidden: row('caller', 403, '{what} belongs to another owner', 'use the token it was made with'),
+  not_found: row('caller', 404, 'there is no {kind} "{name}"', 'list them with `slipway ls`'),
+  ambiguous: row(
+    'caller',
+    409,
+    '"{name}" is the start of several names: {candidates}',
+    'write more of the name',
+  ),
+  conflict: row(
+    'caller',
+    409,
+    '{kind} "{name}" already exists and differs: {detail}',
+    'release it first, or use another name',
+  ),
+  unknown_flavor: row('caller', 404, 'there is no flavor "{flavor}"', 'known flavors: {known}'),
+  unknown_image: row(
+    'caller',
+    404,
+    'there is no image "{image}"',
+    'build it with `slipway image build {image}`; known images: {known}',
+  ),
+  not_allowed: row('caller', 403, 'this token may not use {what}', 'ask the operator to allow it'),
+  shutting_down: row('system', 503, 'the coordinator is stopping', 'try again when it is back'),
+  too_busy: row('system', 503, '{what} already holds its limit of {limit}', 'try again later'),
+  unreachable: row('system', 503, 'nothing answers on {socket}', 'start Slipway with `slipway up`'),
+  timed_out: row(
+    'system',
+    504,
+    '{step} took longer than {deadlineMs} ms',
+    'see `slipway explain` and `slipway doctor`',
+  ),
+  cancelled: row('caller', 499, '{what} was cancelled', 'nothing to do'),
+  no_capacity: row(
+    'system',
+    503,
+    'no host has room for flavor {flavor}: {detail}',
+    'add a host, or wait for machines to end',
+  ),
+  lease_expired: row(
+    'system',
+    410,
+    'lease {lease} was not kept alive',
+    'the front must send heartbeats while its job runs',
+  ),
+  machine_lost: row(
+    'system',
+    410,
+    'machine {machine} was lost by its host: {detail}',
+    'run the job again; see `slipway explain`',
+  ),
+  machine_removed: row('system', 410, 'machine {machine} was removed by the operator', 'run the job again'),
+  machine_stopped: row('job', 410, 'machine {machine} powered itself off', 'the job ended its own machine'),
+  create_failed: row(
+    'system',
+    503,
+    'machine {machine} could not be made: step {step}: {detail}',
+    'see its console lines and `slipway doctor`',
+  ),
+  guest_silent: row(
+    'system',
+    504,
+    'the guest agent of {machine} did not answer within {deadlineMs} ms',
+    'see its console: does the image boot, with qemu-guest-agent in it?',
+  ),
+  guest_misbehaved: row(
+    'system',
+    502,
+    'the guest of {machine} answered {what}',
+    'the machine is destroyed; check the image',
+  ),
+  host_key_mismatch: row(
+    'system',
+    502,
+    'the SSH server of {machine} showed another host key than its guest reported',
+    'the machine is destroyed',
+  ),
+  ssh_failed: row('system', 502, 'SSH to {machine} failed: {detail}', 'see its console'),
+  disk_full: row(
+    'system',
+    507,
+    '{path} has {freeMiB} MiB free, {neededMiB} MiB are needed',
+    'free some room',
+  ),
+  memory_short: row(
+    'system',
+    507,
+    'the host has {freeMiB} MiB of memory left, {neededMiB} MiB are needed',
+    'stop something, or use a smaller flavor',
+  ),
+  agent_running: row(
+    'caller',
+    409,
+    'another agent (pid {pid}) already serves host "{host}" in {dir}',
+    'stop it first: one agent per host',
+  ),
+  coordinator_running: row(
+    'caller',
+    409,
+    'another coordinator (pid {pid}) already uses {dir}',
+    'stop it first: one coordinator per database',
+  ),
+  other_database: row(
+    'caller',
+    409,
+    'host "{host}" belongs to database {theirs}, this is {ours}',
+    'run `slipway adopt` on the host if that is intended',
+  ),
+  stale_stamp: row(
+    'system',
+    409,
+    'an older wanted set was refused',
+    'nothing to do: an older coordinator was replaced',
+  ),
+  hypervisor_down: row('system', 503, 'libvirt does not answer: {detail}', 'see {log}; `slipway doctor`'),
+  hypervisor_refused: row(
+    'system',
+    502,
+    'libvirt refused to {action} {object}: {detail}',
+    'see `slipway doctor`',
+  ),
+  host_setup: row('system', 500, 'setting up {object} failed: {detail}', 'see `slipway doctor`'),
+  not_root: row('caller', 403, '{what} needs root', 'run it as root'),
+  missing_program: row('caller', 424, '{program} is not installed', 'install it: {remedy}'),
+  image_refused: row(
+    'caller',
+    422,
+    'image file {file} is refused: {detail}',
+    'convert it to a flat qcow2 first',
+  ),
+  image_in_use: row('caller', 409, 'image {image} is used by {count} machines', 'remove them first'),
+  build_failed: row(
+    'caller',
+    500,
+    'building image {image} failed in step {step}: {detail}',
+    'see the lines above',
+  ),
+} as const satisfies Record<string, Row>
+
+export type ErrorCode = keyof typeof errorTable
+export type ErrorArgs = Readonly<Record<string, string | number>>
+
+/** What crosses the API, the stream and the store: data, never a sentence. */
+export interface Failure {
+  readonly code: ErrorCode
+  readonly args: ErrorArgs
+}
+
+/** An expected failure. `message` is made from the table; `cause` keeps what a developer needs. */
+export class SlipwayError extends Error {
+  override readonly name = 'SlipwayError'
+  readonly code: ErrorCode
+  readonly args: ErrorArgs
+
+  constructor(code: ErrorCode, args: ErrorArgs = {}, options?: { readonly cause?: unknown }) {
+    super(failureText({ code, args }), options)
+    this.code = code
+    this.args = args
+  }
+
+  get failure(): Failure {
+    return { code: this.code, args: this.args }
+  }
+}
+
+/** "there is no flavor "x"": the sentence of a failure. */
+export const failureText = (failure: Failure): string => fill(errorTable[failure.code].text, failure.args)
+
+/** What the person should do next. */
+export const failureNext = (failure: Failure): string => fill(errorTable[failure.code].next, failure.args)
+
+/** `error` as a failure: its own when it is ours, else `otherwise` with its text as `detail`. */
+export function toFailure(error: unknown, otherwise: ErrorCode, args: ErrorArgs = {}): Failure {
+  if (error instanceof SlipwayError) return error.failure
+  const detail = error instanceof Error ? error.message : String(error)
+  return { code: otherwise, args: { ...args, detail: detail.slice(0, DETAIL_CHARS_MAX) } }
+}
+
+const DETAIL_CHARS_MAX = 500
+
+function fill(template: string, args: ErrorArgs): string {
+  return template.replace(/\{(\w+)\}/g, (_, name: string) => String(args[name] ?? '?'))
+}

@@ -1,0 +1,13 @@
+/** The words of the design, one file a noun. Read this first. */
+export * from './assert.ts'
+export * from './clock.ts'
+export * from './error.ts'
+export * from './flavor.ts'
+export * from './host.ts'
+export * from './id.ts'
+export * from './image.ts'
+export * from './lease.ts'
+export * from './machine.ts'
+export * from './reservation.ts'
+export * from './secret.ts'
+export * from './stamp.ts'

@@ -1,0 +1,81 @@
+/**
+ * One VM, named by the coordinator, made by its host, serving one lease ever.
+ *
+ * As its host reports it:
+ *
+ *   creating ──► ready ◄──► suspect        suspect: a ping was missed; never granted
+ *      │           │            │
+ *      ▼           ▼            ▼
+ *    failed       lost         lost         reported until the coordinator no longer wants the machine
+ *
+ * Absent from the wanted set: destroyed, then absent from the report ("gone").
+ */
+import type { Failure } from './error.ts'
+import type { MachineSpec } from './flavor.ts'
+import type { LeaseId, MachineId, ReservationId } from './id.ts'
+import type { Secret } from './secret.ts'
+
+/** How to reach a ready machine. Written by its agent, readable by the lease's owner until release. */
+export interface Access {
+  readonly address: string
+  readonly port: number
+  readonly user: string
+  /** `ssh-ed25519 AAAA…`, made in the guest, read back by the agent: the only key a front may accept. */
+  readonly hostKey: string
+  /** OpenSSH private key, made by the agent for this machine alone. */
+  readonly privateKey: Secret<string>
+}
+
+/** One step in the making of a machine, with the time since it was wanted. Written by its agent. */
+export interface TimelineStep {
+  readonly step: string
+  readonly atMs: number
+}
+
+interface Reported {
+  readonly machine: MachineId
+  readonly spec: MachineSpec
+  readonly timeline: readonly TimelineStep[]
+}
+
+/** A machine as its host sees it. Written by the agent. */
+export type MachineReport =
+  | (Reported & { readonly state: 'creating' })
+  | (Reported & { readonly state: 'ready'; readonly access: Access })
+  | (Reported & { readonly state: 'suspect'; readonly access: Access; readonly failure: Failure })
+  | (Reported & { readonly state: 'destroying' })
+  /** It could not be made; its resources are removed already. */
+  | (Reported & {
+      readonly state: 'failed'
+      readonly failure: Failure
+      readonly consoleTail: readonly string[]
+    })
+  /** It was made and is no more: `machine_stopped` when the guest powered off, else `machine_lost`. */
+  | (Reported & {
+      readonly state: 'lost'
+      readonly failure: Failure
+      readonly consoleTail: readonly string[]
+    })
+
+/** One entry of a host's wanted set. Written by the coordinator. */
+export interface WantedMachine {
+  readonly machine: MachineId
+  readonly reservation: ReservationId
+  readonly spec: MachineSpec
+  /** True once the host has reported it made: from then on its absence is a loss, not work to do. */
+  readonly made: boolean
+}
+
+/** A machine as the coordinator holds it. Written by the plan's executor and by reports. */
+export interface Machine {
+  readonly machine: MachineId
+  readonly reservation: ReservationId
+  readonly spec: MachineSpec
+  readonly createdAtMs: number
+  /** `named` until its host first speaks of it; `doomed` = left the wanted set, not yet reported gone. */
+  readonly state: 'named' | 'creating' | 'ready' | 'suspect' | 'leased' | 'doomed'
+  readonly readyAtMs?: number
+  readonly lease?: LeaseId
+  readonly timeline: readonly TimelineStep[]
+  readonly access?: Access
+}

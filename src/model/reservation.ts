@@ -1,0 +1,13 @@
+import type { Capacity } from './host.ts'
+import type { HostId, MachineId, ReservationId } from './id.ts'
+
+/**
+ * Room for one machine on a host, kept while wanted, given to the next machine only after the last one is
+ * reported gone. Written by placement.
+ */
+export interface Reservation {
+  readonly id: ReservationId
+  readonly host: HostId
+  readonly room: Capacity
+  readonly machine?: MachineId
+}
