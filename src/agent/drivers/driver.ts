@@ -28,7 +28,7 @@ export interface Resource {
   readonly kind: string
   /** As the host's own tools name it. */
   readonly name: string
-  /** Absent: made ahead of demand, or shared by all machines of this host; `spare` tells which. */
+  /** Absent: made ahead of demand, or shared by all machines of this host. */
   readonly machine?: MachineId
   /** True for what the driver itself keeps in stock or shares: not a leak while the driver lives. */
   readonly kept?: boolean
@@ -48,6 +48,8 @@ export interface CloneRequest {
   readonly image: ImageManifest
   /** Absolute path of the golden disk: opened read-only, never owned by the machine. */
   readonly disk: string
+  /** Absolute path of a read-only disk with the operator's tools (the runner's own binary), serial `slipway-tools`. */
+  readonly tools?: string
   /** Called as each step is done; the names appear in the machine's timeline. */
   readonly step: (name: string) => void
   readonly signal: AbortSignal
