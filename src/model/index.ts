@@ -1,6 +1,7 @@
 /** The words of the design, one file a noun. Read this first. */
 export * from './assert.ts'
 export * from './clock.ts'
+export * from './deadline.ts'
 export * from './error.ts'
 export * from './flavor.ts'
 export * from './host.ts'
