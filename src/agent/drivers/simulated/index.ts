@@ -1,0 +1,6 @@
+export { CONSOLE_LINES_MAX, writeConsole } from './console.ts'
+export { type SimulatedDoor, simulatedDoor } from './door.ts'
+export { simulatedDriver } from './driver.ts'
+export { type GuestBehaviour, KIT_PATH, type VirtualGuest } from './guest.ts'
+export { type HostSize, VirtualHost, type VirtualThing } from './host.ts'
+export { EFFECT_MS, type Effect, type SimulatedOptions } from './options.ts'
