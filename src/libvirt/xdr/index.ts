@@ -1,0 +1,6 @@
+export { fixedOpaque, opaque, string } from './bytes.ts'
+export { type Codec, decode, encode, type Infer, readWhole } from './codec.ts'
+export { array, fixedArray, optional, struct, union } from './composite.ts'
+export { XdrReader } from './reader.ts'
+export { bool, enumeration, f64, i32, i64, u32, u64 } from './scalar.ts'
+export { XdrWriter } from './writer.ts'
