@@ -20,6 +20,8 @@ const KEEPALIVES_UNANSWERED_MAX = 2
 const STOP_GRACE_MS = 2_000
 const WRITE_DEADLINE_MS = 60_000
 const STDERR_CHARS_MAX = 400
+/** Three pipelines listen to one channel; node would warn, in the job's log, at eleven listeners. */
+const CHANNEL_LISTENERS_MAX = 32
 
 export interface ConnectOptions {
   readonly access: Access
@@ -181,6 +183,7 @@ function openChannel({ client, machine, lost }: Connection, command: string): Pr
     client.exec(command, (cause, channel) => {
       lost.removeEventListener('abort', give)
       if (cause) return reject(sshFailed(machine, cause.message, cause))
+      channel.setMaxListeners(CHANNEL_LISTENERS_MAX)
       let exit: Exit | undefined
       channel.on('exit', (code: number | null, signal?: string) => {
         exit = code === null ? { signal: signal ?? 'unknown' } : { code }
