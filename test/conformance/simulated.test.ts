@@ -1,80 +1,109 @@
-import { resourceName } from '../../src/agent/drivers/resource-name.ts'
-import { simulatedDriver, VirtualHost, writeConsole } from '../../src/agent/drivers/simulated/index.ts'
-import { type Clock, parseId } from '../../src/model/index.ts'
-import { ulids } from '../sim/ids.ts'
-import { seeded } from '../sim/random.ts'
-import { VirtualClock } from '../sim/virtual-clock.ts'
-import { decoyNames } from './decoys.ts'
+import type { Driver } from '../../src/agent/drivers/driver.ts'
+import type { VirtualHost } from '../../src/agent/drivers/simulated/index.ts'
+import { type MachineId, parseId } from '../../src/model/index.ts'
 import { driverConformance } from './driver-conformance.ts'
-import type { ConformanceHost } from './host.ts'
-import { anyImage, anySpec } from './image.ts'
+import { simulatedHost } from './simulated-host.ts'
 
-driverConformance('simulated', async (): Promise<ConformanceHost> => {
-  const random = seeded(1)
-  const clock = new VirtualClock()
-  const stop = new AbortController()
-  void clock.fly(stop.signal)
-  const host = new VirtualHost(parseId('HostId', 'local'), { vcpus: 8, memoryMiB: 8192, diskMiB: 65_536 })
-  const ulid = ulids(random)
-  const machine = () => parseId('MachineId', `m-${ulid()}`)
-  const options = { host, clock, random: random.next }
+driverConformance('simulated', simulatedHost)
 
-  return {
-    spec: anySpec,
-    image: anyImage,
-    disk: '/nowhere/disk.qcow2',
-    deadlineMs: 60_000,
-    open: async () => simulatedDriver(options),
-    machine,
-    async plantDecoys() {
-      const names = decoyNames(host.id, machine())
-      for (const name of names) {
-        host.put({ kind: 'overlay', name, diskMiB: 1 })
-        host.put({ kind: 'namespace', name, link: 'up' })
+const canary = (
+  name: string,
+  spoil: (driver: Driver, host: VirtualHost) => Partial<Driver>,
+  broken: readonly string[],
+): void =>
+  driverConformance(
+    `canary: ${name}`,
+    () => simulatedHost((driver, host) => ({ ...driver, ...spoil(driver, host) })),
+    broken,
+  )
+
+canary(
+  'destroys all but the overlay',
+  (driver) => ({
+    async destroy(machine) {
+      for (const resource of await driver.list()) {
+        if (resource.machine === machine && resource.kind !== 'overlay') await driver.remove(resource)
       }
-      return async () =>
-        names.filter((name) => !host.get('overlay', name) || host.get('namespace', name)?.link !== 'up')
     },
-    async leaveHalf(machine) {
-      const dying = mortal(clock)
-      const driver = simulatedDriver({ ...options, clock: dying.clock })
-      await new Promise<void>((resolve) => {
-        const step = (name: string): void => {
-          if (name !== 'namespace') return
-          dying.kill()
-          resolve()
-        }
-        const signal = new AbortController().signal
-        void driver.clone({ machine, spec: anySpec, image: anyImage, disk: '', step, signal })
-      })
-    },
-    async powerOff(machine) {
-      host.endGuest(resourceName(host.id, machine), 'stopped', 'poweroff')
-    },
-    async crash(machine) {
-      host.endGuest(resourceName(host.id, machine), 'crashed', 'killed')
-    },
-    async floodConsole(machine) {
-      const guest = host.get('domain', resourceName(host.id, machine))?.guest
-      for (let line = 0; line < 10_000 && guest; line++) writeConsole(guest, `\u001b[31m${line}\u0007\r`)
-    },
-    async close() {
-      stop.abort()
-    },
-  }
-})
+  }),
+  [
+    'makes a machine whose guest answers, opens its link, and removes all of it',
+    'destroys what was never there, and again what is gone',
+    'makes and removes several at once',
+    'finds a half-made machine and can destroy it',
+    'finds after a restart what an earlier driver left',
+  ],
+)
 
-/** A clock whose tasks never run once it is killed. */
-function mortal(clock: Clock): { readonly clock: Clock; kill(): void } {
-  let dead = false
-  return {
-    kill() {
-      dead = true
+canary(
+  'calls everything on the host its own',
+  (driver, host) => ({
+    list: async () => host.things().map(({ kind, name }) => ({ kind, name })),
+    remove: async ({ kind, name }) => host.drop(kind, name),
+    destroy: (machine) => driver.destroy(machine),
+  }),
+  ['neither lists nor touches what only looks like ours'],
+)
+
+canary(
+  'does not stop when told to',
+  (driver) => ({
+    clone: (request) => driver.clone({ ...request, signal: new AbortController().signal }),
+  }),
+  [
+    'leaves nothing of a clone aborted after any of its steps',
+    'begins nothing under a signal that is already aborted',
+  ],
+)
+
+canary(
+  'makes room for a second machine of the same id',
+  (driver) => ({
+    async clone(request) {
+      await driver.destroy(request.machine)
+      return driver.clone(request)
     },
-    clock: {
-      now: () => clock.now(),
-      wall: () => clock.wall(),
-      after: (delayMs, task) => clock.after(delayMs, () => dead || task()),
+  }),
+  ['refuses a second machine of the same id and leaves the first alone'],
+)
+
+canary(
+  'knows only the machines it made itself',
+  (driver) => {
+    const mine = new Set<MachineId>()
+    return {
+      async clone(request) {
+        const made = await driver.clone(request)
+        mine.add(request.machine)
+        return made
+      },
+      list: async () => (await driver.list()).filter(({ machine }) => machine && mine.has(machine)),
+      running: async () => new Set([...(await driver.running())].filter((machine) => mine.has(machine))),
+    }
+  },
+  [
+    'finds a half-made machine and can remove it',
+    'finds after a restart what an earlier driver left',
+    'prepares and closes as often as it is asked',
+  ],
+)
+
+canary(
+  'says the wrong thing of a guest that ended',
+  () => ({
+    async *events() {
+      yield { machine: parseId('MachineId', `m-${'0'.repeat(26)}`), kind: 'vanished', detail: '' }
     },
-  }
-}
+  }),
+  [
+    'says so when a guest has stopped',
+    'says so when a guest has crashed',
+    'ends its events when nobody wants them any more',
+  ],
+)
+
+canary(
+  'hands out the console as it came',
+  () => ({ console: async () => Array.from({ length: 1_000 }, () => '\u0007') }),
+  ['keeps the last lines of a console, few and clean'],
+)

@@ -58,7 +58,7 @@ export function simulatedDriver(options: SimulatedOptions): Driver {
     events: ({ signal }) => eventsOf(host, signal),
     async close() {
       if (listed(host).some((resource) => resource.machine !== undefined)) return
-      host.drop('uplink', uplink)
+      await act('remove', undefined, () => host.drop('uplink', uplink))
     },
   }
 }
