@@ -62,6 +62,12 @@ export const errorTable = {
   shutting_down: row('system', 503, 'the coordinator is stopping', 'try again when it is back'),
   too_busy: row('system', 503, '{what} already holds its limit of {limit}', 'try again later'),
   unreachable: row('system', 503, 'nothing answers on {socket}', 'start Slipway with `slipway up`'),
+  socket_refused: row(
+    'caller',
+    403,
+    'you may not open {socket}',
+    'run as root or as a member of group slipway, or set SLIPWAY_TOKEN as a member of slipway-runner',
+  ),
   timed_out: row(
     'system',
     504,

@@ -1,0 +1,110 @@
+/** Every command as help shows it; `load` brings its code. */
+import type { Declaration } from './command.ts'
+
+const JSON_OPTION = ['--json', 'print JSON for programs'] as const
+const EVERYDAY = 'Machines:'
+const LOOK = 'Finding out:'
+
+/** What a group of commands is about. */
+export const GROUPS: Readonly<Record<string, string>> = {
+  image: 'build, list and remove images',
+  token: 'make, list and revoke tokens of runners',
+  'custom-executor': 'the four stages that gitlab-runner calls',
+}
+
+export const EPILOGUE = `
+Examples:
+  slipway run debian -- sh -c 'uname -a; exit 7'
+  slipway ls
+  slipway doctor
+
+Exit codes: 0 done, 1 failed, 2 wrong use, 3 no capacity, 4 not found, 5 nothing answers, 130 interrupted;
+run, exec and ssh give the guest's own code, and 125 for a failure of Slipway.
+`
+
+export const declarations: readonly Declaration[] = [
+  {
+    name: 'run',
+    arguments: '<flavor>',
+    takesCommand: true,
+    group: EVERYDAY,
+    summary: 'run a command in a fresh machine, which is destroyed afterwards',
+    options: [
+      ['--image <name>', "another image than the flavor's own"],
+      ['--timeout <time>', 'give up after this time, waiting included (90s, 2m, 1h)'],
+      ['-q, --quiet', 'no progress, only what the command prints'],
+      JSON_OPTION,
+    ],
+    examples: ["slipway run debian -- sh -c 'uname -a; exit 7'", 'tar c . | slipway run debian -- tar x'],
+    load: () => import('./commands/run.ts'),
+  },
+  {
+    name: 'ls',
+    group: EVERYDAY,
+    summary: 'list machines, leases and hosts',
+    options: [['-a, --all', 'ended leases too'], ['-q, --quiet', 'machine names only'], JSON_OPTION],
+    examples: ['slipway ls', 'slipway ls --json'],
+    load: () => import('./commands/ls.ts'),
+  },
+  {
+    name: 'exec',
+    arguments: '<machine>',
+    takesCommand: true,
+    group: EVERYDAY,
+    summary: 'run a command in a living machine',
+    examples: ['slipway exec m-01j8 -- ps aux'],
+    load: () => import('./commands/exec.ts'),
+  },
+  {
+    name: 'ssh',
+    arguments: '<machine>',
+    takesCommand: true,
+    group: EVERYDAY,
+    summary: 'log into a living machine with OpenSSH, its host key pinned',
+    examples: ['slipway ssh m-01j8', 'slipway ssh m-01j8 -- top'],
+    load: () => import('./commands/ssh.ts'),
+  },
+  {
+    name: 'console',
+    arguments: '<machine>',
+    group: EVERYDAY,
+    summary: "join a machine's serial console; ~. on a new line leaves it",
+    examples: ['slipway console m-01j8'],
+    load: () => import('./commands/console.ts'),
+  },
+  {
+    name: 'logs',
+    arguments: '<machine>',
+    group: EVERYDAY,
+    summary: 'print the last lines a machine wrote to its console',
+    options: [['-n, --lines <count>', 'how many lines (100)'], JSON_OPTION],
+    examples: ['slipway logs m-01j8'],
+    load: () => import('./commands/logs.ts'),
+  },
+  {
+    name: 'inspect',
+    arguments: '<name>',
+    group: EVERYDAY,
+    summary: 'print all there is to know of a machine, lease, host or flavor, as JSON',
+    options: [JSON_OPTION],
+    examples: ['slipway inspect m-01j8', 'slipway inspect debian'],
+    load: () => import('./commands/inspect.ts'),
+  },
+  {
+    name: 'rm',
+    arguments: '<machine...>',
+    group: EVERYDAY,
+    summary: 'destroy machines, whatever runs in them',
+    examples: ['slipway rm m-01j8'],
+    load: () => import('./commands/rm.ts'),
+  },
+  {
+    name: 'explain',
+    arguments: '<lease>',
+    group: LOOK,
+    summary: 'say why a lease waits, or how its machine came to be, or why it ended',
+    options: [JSON_OPTION],
+    examples: ['slipway explain job-4711'],
+    load: () => import('./commands/explain.ts'),
+  },
+]
