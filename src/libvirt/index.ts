@@ -2,6 +2,7 @@
  * A client for libvirt's RPC in TypeScript alone: no native code, nothing but Node.
  *
  *   domains · host · qemu · openConsole          typed layer over the procedures
+ *   ResidentConnection                           a Connection that comes back by itself
  *   Connection                                   one socket, opened on one URI
  *   Rpc          CallTable · LibvirtStream · KeepAlive · events
  *   message      header + payload                FrameSplitter: bytes → frames
@@ -19,6 +20,8 @@
  * A call that is not in the typed layer is `connection.call(name, args)`; one that is not in the
  * table is a line in protocol/libvirt.protocol.
  */
+
+export type { BackOff } from './back-off.ts'
 export {
   type Arguments,
   type Caller,
@@ -60,4 +63,5 @@ export {
 export type { KeepAliveOptions } from './keep-alive.ts'
 export type { DomainState, DomainStateName, LifecycleName } from './names.ts'
 export { type AgentOptions, type QemuCommand, qemu, type ReplyOptions } from './qemu.ts'
+export { ResidentConnection, type ResidentListeners, type ResidentOptions } from './resident-connection.ts'
 export type { LibvirtStream } from './stream.ts'

@@ -135,7 +135,11 @@ export class Rpc {
   ): void {
     const { name, row, signal, timeoutMs } = call
     try {
-      if (this.#ended !== undefined) throw this.#ended
+      if (this.#ended !== undefined) {
+        throw new LibvirtConnectionError('NOT_CONNECTED', `${name}: ${this.#ended.message}`, {
+          cause: this.#ended,
+        })
+      }
       const header = { ...row, type: 'call', serial, status: 'ok' } as const
       const frame = encodeMessage(header, (writer) => row.args.write(writer, call.args))
       this.#calls.start({ name, row, serial, frame, signal, timeoutMs, ...outcome })

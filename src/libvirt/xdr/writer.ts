@@ -52,7 +52,8 @@ export class XdrWriter {
 
   /** Bytes as they are: payload of a stream packet, which is not XDR. */
   raw(bytes: Uint8Array): void {
-    this.#buffer.set(bytes, this.#claim(bytes.length))
+    const at = this.#claim(bytes.length)
+    this.#buffer.set(bytes, at)
   }
 
   /** Everything written. The writer is spent: writing on would change these bytes. */
