@@ -59,6 +59,12 @@ export const errorTable = {
     'build it with `slipway image build {image}`; known images: {known}',
   ),
   not_allowed: row('caller', 403, 'this token may not use {what}', 'ask the operator to allow it'),
+  not_offered: row(
+    'caller',
+    403,
+    '{kind} "{name}" is not offered to jobs here',
+    'use one of: {known}; the operator offers more in custom-executor.toml',
+  ),
   shutting_down: row('system', 503, 'the coordinator is stopping', 'try again when it is back'),
   too_busy: row('system', 503, '{what} already holds its limit of {limit}', 'try again later'),
   unreachable: row('system', 503, 'nothing answers on {socket}', 'start Slipway with `slipway up`'),

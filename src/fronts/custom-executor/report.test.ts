@@ -1,0 +1,56 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { parseId } from '../../model/index.ts'
+import { endLines, printable, waitingLine } from './report.ts'
+
+test('nothing a guest writes can move the cursor, hide text or fake a log section', () => {
+  expect(printable('\u001b[2J\u001b[31mred\u001b[0m')).toBe('red')
+  expect(printable('a\rsection_start:1:x\r\u001b[0Kb')).toBe('a section_start:1:x b')
+  expect(printable('\u001b]0;title\u0007after')).toBe('after')
+  expect(printable('\u009b31mred')).toBe('red')
+  expect(printable('abc\u202edef')).toBe('abc def')
+  expect(printable('\u001b]8;;http://x\u001b\\link')).toBe('link')
+})
+
+test('no control character is left of any text, and lines are short', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 400 }), (text) => {
+      expect(printable(text)).not.toMatch(/[\p{Cc}\p{Cs}]/u)
+      expect(printable(text).length).toBeLessThanOrEqual(301)
+    }),
+  )
+})
+
+test('ordinary text stays as it is', () => {
+  expect(printable('[    0.1] EXT4-fs (vda1): größer — ok')).toBe('[    0.1] EXT4-fs (vda1): größer — ok')
+})
+
+test('a failed machine is told with its code, its timeline in ms and its last console lines', () => {
+  const failure = { code: 'guest_silent', args: { machine: 'm-1', deadlineMs: 60_000 } } as const
+  const view = {
+    timeline: [
+      { step: 'overlay', atMs: 12.4 },
+      { step: 'boot', atMs: 1_200 },
+    ],
+    consoleTail: ['Kernel panic', '\u001b[31mend'],
+  }
+  expect(endLines(failure, view)).toEqual([
+    'error guest_silent: the guest agent of m-1 did not answer within 60000 ms',
+    '  next: see its console: does the image boot, with qemu-guest-agent in it?',
+    'timeline of the machine:',
+    '      12 ms  overlay',
+    '    1200 ms  boot',
+    'last lines of its console:',
+    '  | Kernel panic',
+    '  | end',
+  ])
+})
+
+test('a waiting job is told its place and why', () => {
+  const flavor = parseId('FlavorName', 'large')
+  const reason = { code: 'no_capacity', args: { flavor: 'large', detail: 'memory' } } as const
+  expect(waitingLine({ flavor, waiting: { position: 3, making: 1, reason } })).toBe(
+    'waiting for a machine of flavor large, position 3, 1 in the making, ' +
+      'no_capacity: no host has room for flavor large: memory',
+  )
+})

@@ -1,0 +1,61 @@
+/** What the job log says, in lines. Console lines come from a guest: they are shown, never obeyed by a terminal. */
+import type { LeaseView } from '../../api/index.ts'
+import { type Failure, failureNext, failureText, type TimelineStep } from '../../model/index.ts'
+
+const LINES_MAX = 60
+const LINE_CHARS_MAX = 300
+
+/** A failure: code first, since people search for it. */
+export const failureLines = (failure: Failure): readonly string[] => [
+  `error ${failure.code}: ${printable(failureText(failure))}`,
+  `  next: ${printable(failureNext(failure))}`,
+]
+
+/** A machine that could not be had: the failure, its timeline and the last lines of its console. */
+export function endLines(failure: Failure, { timeline, consoleTail }: LeaseReport): readonly string[] {
+  return [
+    ...failureLines(failure),
+    ...(timeline?.length ? ['timeline of the machine:', ...timelineLines(timeline)] : []),
+    ...(consoleTail?.length ? ['last lines of its console:', ...consoleLines(consoleTail)] : []),
+  ]
+}
+
+type LeaseReport = Pick<LeaseView, 'timeline' | 'consoleTail'>
+
+/** Each step with the time since the machine was wanted. */
+export const timelineLines = (timeline: readonly TimelineStep[]): readonly string[] =>
+  timeline.map(({ step, atMs }) => `${String(Math.round(atMs)).padStart(8)} ms  ${printable(step)}`)
+
+const consoleLines = (tail: readonly string[]): readonly string[] =>
+  tail.slice(-LINES_MAX).map((line) => `  | ${printable(line)}`)
+
+/** Why a lease waits, in one line. */
+export function waitingLine({ flavor, waiting }: Pick<LeaseView, 'flavor' | 'waiting'>): string {
+  if (waiting === undefined) return `waiting for a machine of flavor ${flavor}`
+  const { position, making, reason } = waiting
+  const parts = [
+    `waiting for a machine of flavor ${flavor}`,
+    `position ${position}`,
+    ...(making > 0 ? [`${making} in the making`] : []),
+    ...(reason === undefined ? [] : [`${reason.code}: ${printable(failureText(reason))}`]),
+  ]
+  return parts.join(', ')
+}
+
+/** `text` on one line, without control characters, escape sequences or marks that reorder text. */
+export function printable(text: string): string {
+  const plain = text.replace(ESCAPES, '').replace(UNPRINTABLE, ' ')
+  return plain.length > LINE_CHARS_MAX ? `${plain.slice(0, LINE_CHARS_MAX)}…` : plain
+}
+
+/** ECMA-48 control sequences and strings, complete or cut off. */
+const ESCAPES = new RegExp(
+  [
+    '(?:\\u001b\\[|\\u009b)[0-?]*[ -/]*[@-~]?',
+    '\\u001b[\\]PX^_][^\\u0007\\u001b]*(?:\\u0007|\\u001b\\\\)?',
+    '\\u001b[ -/]*[0-~]?',
+  ].join('|'),
+  'g',
+)
+/** Controls, surrogates standing alone, and the characters that override the direction of text. */
+const UNPRINTABLE = /[\p{Cc}\p{Cs}\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu
