@@ -3,6 +3,7 @@ import type { Declaration } from './command.ts'
 
 const JSON_OPTION = ['--json', 'print JSON for programs'] as const
 const EVERYDAY = 'Machines:'
+const GITLAB = 'GitLab:'
 const LOOK = 'Finding out:'
 
 /** What a group of commands is about. */
@@ -106,5 +107,34 @@ export const declarations: readonly Declaration[] = [
     options: [JSON_OPTION],
     examples: ['slipway explain job-4711'],
     load: () => import('./commands/explain.ts'),
+  },
+  {
+    name: 'custom-executor config',
+    group: GITLAB,
+    summary: 'tell gitlab-runner about this executor',
+    examples: [],
+    load: async () => (await import('./commands/custom-executor.ts')).configStage,
+  },
+  {
+    name: 'custom-executor prepare',
+    group: GITLAB,
+    summary: "get the job's machine",
+    examples: [],
+    load: async () => (await import('./commands/custom-executor.ts')).prepareStage,
+  },
+  {
+    name: 'custom-executor run',
+    arguments: '<script> <stage>',
+    group: GITLAB,
+    summary: 'run a script of the job in its machine',
+    examples: [],
+    load: async () => (await import('./commands/custom-executor.ts')).runStage,
+  },
+  {
+    name: 'custom-executor cleanup',
+    group: GITLAB,
+    summary: "give the job's machine back",
+    examples: [],
+    load: async () => (await import('./commands/custom-executor.ts')).cleanupStage,
   },
 ]
