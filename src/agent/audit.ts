@@ -4,35 +4,27 @@ import type { MachineId } from '../model/index.ts'
 import type { Resource } from './drivers/driver.ts'
 
 export interface AuditView {
+  /** Resources of the host, records among them. */
   readonly listed: readonly Resource[]
-  /** Machines that have a record. */
-  readonly records: readonly MachineId[]
   readonly wanted: ReadonlySet<MachineId>
-  /** Machines being made: what is not there yet is not missing. */
-  readonly making: ReadonlySet<MachineId>
-  /** Machines being removed, in time: what is still there is no leak yet. */
+  /** Being made, or dead and reported so: what of them is not there is not missing. */
+  readonly excused: ReadonlySet<MachineId>
+  /** Unwanted and being removed, in time: what of them is still there is no leak yet. */
   readonly removing: ReadonlySet<MachineId>
-  /** Dead machines: their absence was reported, and is the coordinator's to act on. */
-  readonly dead: ReadonlySet<MachineId>
-  /** What the driver keeps in stock is no leak while an agent lives. */
+  /** What a driver keeps in stock is no leak while its agent lives. */
   readonly agentLives: boolean
 }
 
 /** Each difference, in the order of the host's list. */
-export function audit(view: AuditView): Finding[] {
-  const { listed, records, wanted, making, removing, dead } = view
-  const unwanted = (machine: MachineId): boolean => !wanted.has(machine) && !removing.has(machine)
+export function audit({ listed, wanted, excused, removing, agentLives }: AuditView): Finding[] {
   const findings: Finding[] = []
   for (const { kind, name, machine, kept } of listed) {
-    const stray = machine === undefined ? !(kept && view.agentLives) : unwanted(machine)
-    if (stray) findings.push({ kind, name, problem: 'unwanted', ...(machine ? { machine } : {}) })
-  }
-  for (const machine of records) {
-    if (unwanted(machine)) findings.push({ kind: 'record', name: machine, problem: 'unwanted', machine })
+    const fine = machine === undefined ? kept && agentLives : wanted.has(machine) || removing.has(machine)
+    if (!fine) findings.push({ kind, name, problem: 'unwanted', ...(machine ? { machine } : {}) })
   }
   const there = new Set(listed.map(({ machine }) => machine))
   for (const machine of wanted) {
-    if (there.has(machine) || making.has(machine) || dead.has(machine)) continue
+    if (there.has(machine) || excused.has(machine)) continue
     findings.push({ kind: 'machine', name: machine, problem: 'missing', machine })
   }
   return findings

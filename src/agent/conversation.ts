@@ -19,7 +19,6 @@ export class Conversation {
   /** True once the coordinator's greeting was accepted: before that, no wanted set of this connection counts. */
   welcomed = false
   readonly #send: Send
-  #factsSaid = ''
 
   constructor(send: Send) {
     this.#send = send
@@ -35,15 +34,17 @@ export class Conversation {
       facts: spokenFacts(facts),
       machines: [...machines],
     })
-    this.#factsSaid = JSON.stringify(facts)
   }
 
-  /** All machines. Facts go along when they changed since they were last said. */
   reportAll(stamp: Stamp, { machines, facts }: News): void {
-    const said = JSON.stringify(facts)
-    const changed = said === this.#factsSaid ? {} : { facts: spokenFacts(facts) }
-    this.#factsSaid = said
-    this.#send({ type: 'report', full: true, stamp, ...changed, machines: [...machines], gone: [] })
+    this.#send({
+      type: 'report',
+      full: true,
+      stamp,
+      facts: spokenFacts(facts),
+      machines: [...machines],
+      gone: [],
+    })
   }
 
   reportChanges(stamp: Stamp, machines: readonly MachineReportFrame[], gone: readonly MachineId[]): void {

@@ -2,6 +2,7 @@
 import type { Failure, MachineId, TimelineStep } from '../model/index.ts'
 import { failureText } from '../model/index.ts'
 import type { DriverEvent, Resource } from './drivers/driver.ts'
+import type { Held } from './held.ts'
 
 export type Level = 'info' | 'warn' | 'error'
 export type WriteLine = (level: Level, event: string, fields: Readonly<Record<string, unknown>>) => void
@@ -15,16 +16,18 @@ export class AgentEvents {
     this.#write = write
   }
 
-  started(found: { readonly ready: number; readonly half: number; readonly lost: number }): void {
-    this.#say('info', 'agent_started', found)
+  started(machines: Iterable<Held>): void {
+    const counts: Record<string, number> = {}
+    for (const { state } of machines) counts[state] = (counts[state] ?? 0) + 1
+    this.#say('info', 'agent_started', counts)
   }
 
   stopped(left: number): void {
     this.#say('info', 'agent_stopped', { machinesLeft: left })
   }
 
-  connected(): void {
-    this.#say('info', 'coordinator_connected', {})
+  connected(epoch: number): void {
+    this.#say('info', 'coordinator_connected', { epoch })
   }
 
   disconnected(): void {

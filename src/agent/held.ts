@@ -8,7 +8,7 @@
  *   any, unwanted ─► destroying ─► forgotten, reported gone
  */
 import type { MachineReportFrame } from '../api/index.ts'
-import type { Access, Failure, MachineId, MachineSpec, TimelineStep } from '../model/index.ts'
+import type { Access, Failure, MachineId, MachineSpec, SlipwayError, TimelineStep } from '../model/index.ts'
 import type { Observed } from './reconcile.ts'
 
 interface Common {
@@ -16,6 +16,15 @@ interface Common {
   /** Unknown only for resources whose record was lost: such a machine cannot be reported. */
   readonly spec: MachineSpec | undefined
   readonly timeline: readonly TimelineStep[]
+}
+
+/** A making under way. */
+export interface Attempt {
+  readonly timeline: readonly TimelineStep[]
+  /** Ends it. `cancelled` ends it without a word; any other reason is the failure it ends with. */
+  readonly stop: (reason: SlipwayError) => void
+  /** Resolves when nothing of it runs any more. */
+  readonly settled: Promise<void>
 }
 
 /** Why a dead machine is dead: it could not be made, or it was made and is no more. */
@@ -28,7 +37,7 @@ export interface Death {
 export type Held = Common &
   (
     | { readonly state: 'half' }
-    | { readonly state: 'creating'; readonly stop: (reason: Error) => void; readonly settled: Promise<void> }
+    | ({ readonly state: 'creating'; readonly attempt: number } & Attempt)
     | { readonly state: 'ready'; readonly access: Access }
     | { readonly state: 'suspect'; readonly access: Access; readonly failure: Failure }
     | { readonly state: 'dead' | 'clearing' | 'buried'; readonly death: Death }
@@ -67,7 +76,11 @@ export function report(held: Held): MachineReportFrame | undefined {
 type CommonFrame = Pick<MachineReportFrame, 'machine' | 'spec' | 'timeline'>
 
 /** A loss is told at once, a failure when its resources are gone: another try may need the room. */
-function reportDeath(state: 'dead' | 'clearing' | 'buried', common: CommonFrame, death: Death): MachineReportFrame {
+function reportDeath(
+  state: 'dead' | 'clearing' | 'buried',
+  common: CommonFrame,
+  death: Death,
+): MachineReportFrame {
   if (death.end === 'failed' && state !== 'buried') return { ...common, state: 'creating' }
   const { end, failure, consoleTail } = death
   return { ...common, state: end, failure: spokenFailure(failure), consoleTail: spokenLines(consoleTail) }
@@ -83,7 +96,10 @@ const spoken = (spec: MachineSpec): MachineReportFrame['spec'] => ({
 const bare = (access: Access) => ({ ...access, privateKey: access.privateKey.reveal() })
 
 /** Arguments may hold what a guest or a program said: cut to what the stream's schema takes. */
-export const spokenFailure = ({ code, args }: Failure): Failure & { args: Record<string, string | number> } => ({
+export const spokenFailure = ({
+  code,
+  args,
+}: Failure): Failure & { args: Record<string, string | number> } => ({
   code,
   args: Object.fromEntries(
     Object.entries(args).map(([name, value]) => [
@@ -93,8 +109,8 @@ export const spokenFailure = ({ code, args }: Failure): Failure & { args: Record
   ),
 })
 
-export const spokenLines = (lines: readonly string[]): string[] =>
-  lines.slice(-TAIL_LINES).map((line) => line.slice(0, TAIL_LINE_CHARS_MAX))
+export const spokenLines = (lines: readonly string[], linesMax = TAIL_LINES): string[] =>
+  lines.slice(-linesMax).map((line) => line.slice(0, TAIL_LINE_CHARS_MAX))
 
 const TIMELINE_STEPS_MAX = 64
 const ARGUMENT_CHARS_MAX = 1_000

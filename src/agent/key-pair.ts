@@ -27,19 +27,18 @@ export function makeKeyPair(random: (bytes: number) => Uint8Array): KeyPair {
   const secrets = pad(
     Buffer.concat([check, check, publicBlob, field(Buffer.concat([seed, point])), field('')]),
   )
-  const blob = Buffer.concat([
-    Buffer.from('openssh-key-v1\0'),
-    field('none'),
-    field('none'),
-    field(''),
-    uint32(1),
-    field(publicBlob),
-    field(secrets),
-  ])
+  const blob = Buffer.concat([preamble(), field(publicBlob), field(secrets)])
   return {
     publicLine: `${TYPE} ${publicBlob.toString('base64')}`,
     privateKey: new Secret(armour(blob)),
   }
+}
+
+/** The public half of a private key as `makeKeyPair` writes it. */
+export function publicLineOf(privateKey: Secret<string>): string {
+  const base64 = privateKey.reveal().split('\n').slice(1, -2).join('')
+  const blob = Buffer.from(base64, 'base64').subarray(preamble().length)
+  return `${TYPE} ${blob.subarray(4, 4 + blob.readUInt32BE()).toString('base64')}`
 }
 
 /** True if `line` is exactly one well-formed ed25519 public key and nothing else. */
@@ -53,6 +52,10 @@ export function isPublicLine(line: string): boolean {
     blob.subarray(0, head.length).equals(head)
   )
 }
+
+/** No cipher, no derivation, one key. */
+const preamble = (): Buffer =>
+  Buffer.concat([Buffer.from('openssh-key-v1\0'), field('none'), field('none'), field(''), uint32(1)])
 
 function uint32(value: number): Buffer {
   const bytes = Buffer.alloc(4)

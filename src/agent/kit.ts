@@ -45,7 +45,8 @@ export function kitInput(request: KitRequest, wallMs: number): string {
     ['salt', hex(request.salt)],
   ]
   for (const [key, value] of lines) {
-    if (/[^ -~]/.test(value)) throw new SlipwayError('bad_request', { detail: `kit value ${key} is not plain text` })
+    if (/[^ -~]/.test(value))
+      throw new SlipwayError('bad_request', { detail: `kit value ${key} is not plain text` })
   }
   return lines.map(([key, value]) => `${key}=${value}\n`).join('')
 }

@@ -105,7 +105,12 @@ async function orSilent<T>(
 }
 
 /** Tries until the server is up; the last failure says more than the deadline. A wrong host key ends it at once. */
-async function knock(ports: ReadyPorts, machine: MachineId, access: Access, signal: AbortSignal): Promise<void> {
+async function knock(
+  ports: ReadyPorts,
+  machine: MachineId,
+  access: Access,
+  signal: AbortSignal,
+): Promise<void> {
   const deadlineMs = deadlinesMs.ssh
   let last: unknown
   const tries = async (inner: AbortSignal): Promise<void> => {

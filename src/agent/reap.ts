@@ -4,8 +4,9 @@
  * It finds what no other path can: resources whose record was lost, leftovers of a removal that was killed half way.
  * Seen once is no proof: a listing takes time, and a machine may come or go while it runs.
  */
-import type { Resource } from './drivers/driver.ts'
+
 import type { MachineId } from '../model/index.ts'
+import type { Resource } from './drivers/driver.ts'
 
 /** Listed resources that no machine of `expected` accounts for and that the driver does not keep on purpose. */
 export function strays(listed: readonly Resource[], expected: ReadonlySet<MachineId>): readonly Resource[] {

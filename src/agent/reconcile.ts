@@ -11,12 +11,13 @@
  *   dead        failed, powered off,        destroy    clear      clear
  *               crashed or vanished
  *   clearing    dead, being removed         –          –          –
- *   buried      dead, nothing left          forget     –          –
+ *   buried      dead, nothing left          destroy    –          –
  *   destroying  unwanted, being removed     –          –          –
  *
  * Where it is not plain: `half` is destroyed even if wanted, and is `absent` in the next round. `creating` though made
  * means that the coordinator knows a guest under this name that we do not: two machines under one name must not be.
  * `clear` removes what is left but keeps the news, which is reported until the coordinator stops wanting the machine.
+ * Of a `buried` one the news itself goes: `destroy` is fine with nothing to remove.
  */
 import type { MachineId, MachineSpec, WantedMachine } from '../model/index.ts'
 
@@ -32,7 +33,7 @@ export type Observed =
   | 'destroying'
 
 export type Action =
-  | { readonly kind: 'destroy' | 'clear' | 'forget'; readonly machine: MachineId }
+  | { readonly kind: 'destroy' | 'clear'; readonly machine: MachineId }
   | { readonly kind: 'create' | 'lose'; readonly machine: MachineId; readonly spec: MachineSpec }
 
 type Wish = 'unwanted' | 'wanted' | 'made'
@@ -46,12 +47,12 @@ const table = {
   suspect: { unwanted: 'destroy', wanted: '-', made: '-' },
   dead: { unwanted: 'destroy', wanted: 'clear', made: 'clear' },
   clearing: { unwanted: '-', wanted: '-', made: '-' },
-  buried: { unwanted: 'forget', wanted: '-', made: '-' },
+  buried: { unwanted: 'destroy', wanted: '-', made: '-' },
   destroying: { unwanted: '-', wanted: '-', made: '-' },
 } as const satisfies Record<Observed, Record<Wish, Cell>>
 
 /** Room is made before it is taken. */
-const ORDER: readonly Action['kind'][] = ['destroy', 'clear', 'forget', 'lose', 'create']
+const ORDER: readonly Action['kind'][] = ['destroy', 'clear', 'lose', 'create']
 
 /** One round of actions that brings what is there nearer to what is wanted. Never called before a first wanted set. */
 export function reconcile(
