@@ -1,6 +1,6 @@
 /** The agent on a simulated host, under a virtual clock; the test plays the coordinator. */
 import { expect, it } from 'vitest'
-import { DATABASE, Line, machineOf, World } from './test-world.ts'
+import { DATABASE, Line, machineOf, World } from '../../test/agent/world.ts'
 
 const [a, b, c] = [machineOf(1), machineOf(2), machineOf(3)]
 const OTHER = `d-${'1'.repeat(26)}`

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
+import { machineOf } from '../../test/agent/world.ts'
 import type { Resource } from './drivers/driver.ts'
 import { strays, sweep } from './reap.ts'
-import { machineOf } from './test-world.ts'
 
 const overlay = (n: number): Resource => ({
   kind: 'overlay',

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
+import { anySpec, machineOf } from '../../test/agent/world.ts'
 import { type MachineId, parseId, type WantedMachine } from '../model/index.ts'
 import { type Action, type Observed, reconcile } from './reconcile.ts'
-import { anySpec, machineOf } from './test-world.ts'
 
 const states = [
   'absent',

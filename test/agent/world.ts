@@ -1,24 +1,24 @@
 /** For this folder's tests: a simulated host under a virtual clock, agents on it, and the coordinator's end of the line. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { anyImage, anySpec } from '../../test/conformance/image.ts'
-import { VirtualClock } from '../../test/sim/virtual-clock.ts'
-import type { FromAgent, FromCoordinator, MachineReportFrame } from '../api/index.ts'
-import { fromAgent } from '../api/server.ts'
-import { type HostFacts, type MachineId, parseId, SlipwayError, type Stamp } from '../model/index.ts'
-import { Agent } from './agent.ts'
-import type { Driver } from './drivers/driver.ts'
-import { resourceName } from './drivers/resource-name.ts'
+import { Agent } from '../../src/agent/agent.ts'
+import type { Driver } from '../../src/agent/drivers/driver.ts'
+import { resourceName } from '../../src/agent/drivers/resource-name.ts'
 import {
   type GuestBehaviour,
   simulatedDoor,
   simulatedDriver,
   VirtualHost,
-} from './drivers/simulated/index.ts'
-import { AgentEvents } from './events.ts'
-import { publicLineOf } from './key-pair.ts'
-import { volatileMemory } from './memory.ts'
-import type { AgentPorts } from './ports.ts'
-import { memoryRecords } from './records.ts'
+} from '../../src/agent/drivers/simulated/index.ts'
+import { AgentEvents } from '../../src/agent/events.ts'
+import { publicLineOf } from '../../src/agent/key-pair.ts'
+import { volatileMemory } from '../../src/agent/memory.ts'
+import type { AgentPorts } from '../../src/agent/ports.ts'
+import { memoryRecords } from '../../src/agent/records.ts'
+import type { FromAgent, FromCoordinator, MachineReportFrame } from '../../src/api/index.ts'
+import { fromAgent } from '../../src/api/server.ts'
+import { type HostFacts, type MachineId, parseId, SlipwayError, type Stamp } from '../../src/model/index.ts'
+import { anyImage, anySpec } from '../conformance/image.ts'
+import { VirtualClock } from '../sim/virtual-clock.ts'
 
 export { anySpec }
 
