@@ -5,6 +5,7 @@ const JSON_OPTION = ['--json', 'print JSON for programs'] as const
 const EVERYDAY = 'Machines:'
 const GITLAB = 'GitLab:'
 const LOOK = 'Finding out:'
+const HOST = 'This host:'
 
 /** What a group of commands is about. */
 export const GROUPS: Readonly<Record<string, string>> = {
@@ -107,6 +108,45 @@ export const declarations: readonly Declaration[] = [
     options: [JSON_OPTION],
     examples: ['slipway explain job-4711'],
     load: () => import('./commands/explain.ts'),
+  },
+  {
+    name: 'token create',
+    arguments: '<runner>',
+    group: HOST,
+    summary: 'make the token of a runner and print it, this once',
+    options: [
+      ['--trust-domain <name>', 'who may share what with whom (default)'],
+      ['--flavor <name...>', 'flavors it may ask for (all)'],
+      ['--image <name...>', "images it may choose, or * (none but the flavors' own)"],
+      ['--leases-max <count>', 'leases it may hold at a time (100)'],
+      JSON_OPTION,
+    ],
+    examples: ['slipway token create shop --flavor debian >/etc/gitlab-runner/slipway.token'],
+    load: async () => (await import('./commands/token.ts')).tokenCreate,
+  },
+  {
+    name: 'token ls',
+    group: HOST,
+    summary: 'list runners that have a token',
+    options: [JSON_OPTION],
+    examples: ['slipway token ls'],
+    load: async () => (await import('./commands/token.ts')).tokenList,
+  },
+  {
+    name: 'token revoke',
+    arguments: '<runner...>',
+    group: HOST,
+    summary: 'end the tokens of runners',
+    examples: ['slipway token revoke shop'],
+    load: async () => (await import('./commands/token.ts')).tokenRevoke,
+  },
+  {
+    name: 'doctor',
+    group: LOOK,
+    summary: 'check this host: what was seen, why it matters, what helps',
+    options: [['--hardened', 'fail what a host for hostile jobs must not have'], JSON_OPTION],
+    examples: ['slipway doctor', 'slipway doctor --hardened --json'],
+    load: () => import('./commands/doctor.ts'),
   },
   {
     name: 'custom-executor config',
