@@ -46,7 +46,7 @@ export class PrivateLibvirtd {
     )
     writeFileSync(
       join(this.directory, 'libvirtd.conf'),
-      `unix_sock_dir = "${this.directory}/sock"\nauth_unix_rw = "none"\nunix_sock_rw_perms = "0700"\nhost_uuid = "5b1c7d0e-92a4-4d6f-8b53-0f6a1e2d3c4b"\n`,
+      `unix_sock_dir = "${this.directory}/sock"\nauth_unix_rw = "none"\nunix_sock_rw_perms = "0700"\nkeepalive_interval = 1\nkeepalive_count = 1\nhost_uuid = "5b1c7d0e-92a4-4d6f-8b53-0f6a1e2d3c4b"\n`,
     )
     const script = `set -e; cd "$0"
       for pair in run:/run etc:/etc/libvirt lib:/var/lib/libvirt log:/var/log/libvirt cache:/var/cache/libvirt; do
@@ -85,8 +85,19 @@ export class PrivateLibvirtd {
     await kill(this.#daemon, 'SIGKILL')
   }
 
+  /** Stops the daemon in its tracks, or lets it go on. */
+  signalDaemon(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#daemon?.kill(signal)
+  }
+
+  /** The QEMU of a running machine. */
+  machinePid(name: string): number {
+    return Number(readFileSync(join(this.directory, 'run/libvirt/qemu', `${name}.pid`), 'utf8'))
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    await kill(this.#daemon, 'SIGTERM')
+    // SIGTERM would wait up to 30 s for a daemon that is not done starting.
+    await kill(this.#daemon, 'SIGKILL')
     for (const pid of this.#machinePids()) process.kill(pid, 'SIGKILL')
     await kill(this.#logd, 'SIGTERM')
     await kill(this.#holder, 'SIGKILL')
