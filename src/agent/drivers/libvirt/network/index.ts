@@ -1,0 +1,17 @@
+export { type Endpoint, resolveEndpoints } from './endpoint.ts'
+export { interfaceNames, interfaceNamesIn, namespaceNames } from './interfaces.ts'
+export {
+  closeLink,
+  inNamespace,
+  namespacePath,
+  openLink,
+  plugTap,
+  removeNamespace,
+  removeTap,
+  removeUplink,
+} from './namespace.ts'
+export { SlotLedger } from './ledger.ts'
+export { closeRing, ensureRing, openRing, removeRing, ringElements, ringExists } from './ring.ts'
+export { GUEST_MAC } from './rules.ts'
+export { SLOT_MIN, type Slot, slotMax, slotOf } from './slot.ts'
+export { NamespaceStock } from './stock.ts'

@@ -1,0 +1,118 @@
+import { chmod, chown, copyFile, mkdir, open, readdir, readFile, rm, stat, statfs } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { basename, join } from 'node:path'
+import { type HostId, type MachineId, SlipwayError } from '../../../model/index.ts'
+import { run } from './command.ts'
+import { machineName, parseMachineName } from './names.ts'
+
+/** A machine's directory: the only files on this host its uid can reach, and the only ones that are its own. */
+export interface MachineFiles {
+  readonly dir: string
+  readonly overlay: string
+  /** UEFI variables, if the image boots by UEFI. */
+  readonly variables: string
+  readonly consoleLog: string
+}
+
+const MIB = 1024 * 1024
+
+export function machineFiles(machinesDir: string, host: HostId, machine: MachineId): MachineFiles {
+  const dir = join(machinesDir, machineName(host, machine))
+  return {
+    dir,
+    overlay: join(dir, 'disk.qcow2'),
+    variables: join(dir, 'variables.fd'),
+    consoleLog: join(dir, 'console.log'),
+  }
+}
+
+export interface OverlayRequest {
+  readonly files: MachineFiles
+  readonly uid: number
+  readonly base: string
+  readonly diskGiB: number
+  /** Template of the UEFI variables. */
+  readonly variablesTemplate: string | undefined
+  readonly signal: AbortSignal
+}
+
+/**
+ * Makes the machine's directory with an empty overlay on `base`. The directory stays root's, passable for the machine
+ * alone, so that its QEMU can neither add files nor put another in the overlay's place; the overlay is the machine's,
+ * 0600. What was there under the same name is gone first.
+ */
+export async function makeOverlay({ files, uid, base, diskGiB, variablesTemplate, signal }: OverlayRequest): Promise<void> {
+  await rm(files.dir, { recursive: true, force: true })
+  await mkdir(files.dir, { mode: 0o700 })
+  // Made by us first and with its mode: qemu-img would let the world read it until we got to it.
+  await (await open(files.overlay, 'wx', 0o600)).close()
+  const backing = ['-F', 'qcow2', '-b', base]
+  await run('qemu-img', ['create', '-q', '-f', 'qcow2', ...backing, files.overlay, `${diskGiB}G`], {
+    object: `overlay ${basename(files.dir)}`,
+    signal,
+  })
+  await give(files.overlay, uid)
+  if (variablesTemplate !== undefined) {
+    await copyFile(variablesTemplate, files.variables)
+    await give(files.variables, uid)
+  }
+  await chown(files.dir, 0, uid)
+  await chmod(files.dir, 0o710)
+}
+
+async function give(file: string, uid: number): Promise<void> {
+  await chmod(file, 0o600)
+  await chown(file, uid, uid)
+}
+
+/** Removes a machine's directory; fine if it is gone. */
+export async function removeOverlay(machinesDir: string, host: HostId, machine: MachineId): Promise<void> {
+  await rm(machineFiles(machinesDir, host, machine).dir, { recursive: true, force: true })
+}
+
+/** The machines that have a directory. */
+export async function listOverlays(machinesDir: string, host: HostId): Promise<readonly MachineId[]> {
+  const names = await readdir(machinesDir).catch(() => [])
+  return names.map((name) => parseMachineName(host, name)).filter((machine) => machine !== undefined)
+}
+
+/** Room for the whole overlay, and the host's reserve besides. Throws `disk_full`. */
+export async function requireDisk(dir: string, options: { readonly neededMiB: number }): Promise<void> {
+  const freeMiB = await freeDiskMiB(dir)
+  if (freeMiB < options.neededMiB) throw new SlipwayError('disk_full', { path: dir, freeMiB, neededMiB: options.neededMiB })
+}
+
+export async function freeDiskMiB(dir: string): Promise<number> {
+  const { bavail, bsize } = await statfs(dir)
+  return Math.floor((bavail * bsize) / MIB)
+}
+
+/** What the kernel says can be had without swapping. Throws `memory_short`. */
+export async function requireMemory(options: { readonly neededMiB: number }): Promise<void> {
+  const available = /^MemAvailable:\s+(\d+) kB/m.exec(await readFile('/proc/meminfo', 'utf8'))?.[1]
+  const freeMiB = Math.floor(Number(available) / 1024)
+  if (freeMiB < options.neededMiB) throw new SlipwayError('memory_short', { freeMiB, neededMiB: options.neededMiB })
+}
+
+/** Whether files in `dir` can be opened past the page cache; tmpfs and some network file systems cannot. */
+export async function hasDirectIo(dir: string): Promise<boolean> {
+  const file = join(dir, '.direct-io')
+  try {
+    await (await open(file, constants.O_CREAT | constants.O_RDWR | constants.O_DIRECT, 0o600)).close()
+    return true
+  } catch {
+    return false
+  } finally {
+    await rm(file, { force: true })
+  }
+}
+
+/** Base images are opened read-only by strangers' uids: they must be root's, and nobody's to write. */
+export async function requireSafeBase(file: string): Promise<void> {
+  const { uid, mode } = await stat(file).catch((cause: unknown) => {
+    throw new SlipwayError('host_setup', { object: `image ${file}`, detail: 'it cannot be read' }, { cause })
+  })
+  if (uid === 0 && (mode & 0o222) === 0 && (mode & 0o004) !== 0) return
+  const detail = `its owner is ${uid} and its mode ${(mode & 0o777).toString(8)}, not root and 444`
+  throw new SlipwayError('host_setup', { object: `image ${file}`, detail })
+}
