@@ -42,7 +42,11 @@ export const missingProgram = (program: string): SlipwayError =>
  * Runs one program, without a shell, and returns its standard output. Errors: `missing_program`, `host_setup` with
  * the last words of its standard error, `timed_out`, or the reason of `signal`.
  */
-export async function run(program: string, args: readonly string[], options: CommandOptions): Promise<string> {
+export async function run(
+  program: string,
+  args: readonly string[],
+  options: CommandOptions,
+): Promise<string> {
   const { exitCode, stdout, stderr } = await tryRun(program, args, options)
   if (exitCode === 0) return stdout
   const said = stderr.trim().slice(-DETAIL_CHARS_MAX) || `exit code ${exitCode ?? 'none, killed'}`
@@ -50,7 +54,11 @@ export async function run(program: string, args: readonly string[], options: Com
 }
 
 /** As `run`, for a program whose failure is an answer; `exitCode` is absent when a signal ended it. */
-export function tryRun(program: string, args: readonly string[], options: CommandOptions): Promise<CommandResult> {
+export function tryRun(
+  program: string,
+  args: readonly string[],
+  options: CommandOptions,
+): Promise<CommandResult> {
   const { object, signal, stdin, deadlineMs = DEADLINE_MS } = options
   return new Promise((resolve, reject) => {
     const child = execFile(
@@ -68,8 +76,11 @@ export function tryRun(program: string, args: readonly string[], options: Comman
         if (signal?.aborted) return reject(signal.reason)
         if (error.code === 'ENOENT') return reject(missingProgram(program))
         if (error.code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER')
-          return reject(new SlipwayError('host_setup', { object, detail: `${program} does not stop talking` }))
-        if (error.killed) return reject(new SlipwayError('timed_out', { step: `${program} for ${object}`, deadlineMs }))
+          return reject(
+            new SlipwayError('host_setup', { object, detail: `${program} does not stop talking` }),
+          )
+        if (error.killed)
+          return reject(new SlipwayError('timed_out', { step: `${program} for ${object}`, deadlineMs }))
         resolve({ exitCode: typeof error.code === 'number' ? error.code : undefined, stdout, stderr })
       },
     )

@@ -66,7 +66,6 @@ export function domainXml(plan: DomainPlan): string {
       xml('memory', { unit: 'MiB', dumpCore: 'off' }, [plan.spec.memoryMiB]),
       xml('memoryBacking', {}, [xml('nosharepages')]),
       xml('vcpu', { placement: 'static' }, [plan.spec.vcpus]),
-      xml('memtune', {}, [xml('hard_limit', { unit: 'MiB' }, [memoryCostMiB(plan)])]),
       cputune(),
       os(plan),
       xml('features', {}, [

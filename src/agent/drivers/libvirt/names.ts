@@ -1,27 +1,23 @@
 import { createHash } from 'node:crypto'
-import { type HostId, isId, type MachineId } from '../../../model/index.ts'
+import type { HostId } from '../../../model/index.ts'
+import { sharedName } from '../resource-name.ts'
 
 /**
- * Every resource of a machine is named `slw.<host>.<machine>`; what exists before its machine does is named by its
- * slot, `slw.<host>.<slot>`. Both alphabets are closed and disjoint, so a name is ours, another host's, or nobody's.
+ * Names of what exists before its machine does, or is shared: by slot, or by host. What belongs to a machine alone is
+ * named by `resourceName`. All alphabets are closed: a name is ours, another host's, or nobody's.
  */
-const OWNER = 'slw'
 
-export const hostName = (host: HostId): string => `${OWNER}.${host}`
+/** The network namespace of the private libvirtd and of every QEMU. */
+export const daemonName = (host: HostId): string => sharedName(host, 'libvirtd')
 
-export const machineName = (host: HostId, machine: MachineId): string => `${OWNER}.${host}.${machine}`
+/** The host's firewall table. */
+export const ringName = (host: HostId): string => sharedName(host, 'ring')
 
-export const slotName = (host: HostId, slot: number): string => `${OWNER}.${host}.${slot}`
-
-/** The machine that `name` was given to on this host, or undefined: not ours. */
-export function parseMachineName(host: HostId, name: string): MachineId | undefined {
-  const id = withoutPrefix(name, `${hostName(host)}.`)
-  return id !== undefined && isId('MachineId', id) ? id : undefined
-}
+export const slotName = (host: HostId, slot: number): string => sharedName(host, String(slot))
 
 /** The slot that `name` was given to on this host, or undefined: not ours. */
 export const parseSlotName = (host: HostId, name: string): number | undefined =>
-  slotNumber(withoutPrefix(name, `${hostName(host)}.`))
+  slotNumber(name, sharedName(host, ''))
 
 /** Interface names have 15 characters: the host is a digest in them, the slot follows in decimal. */
 export const uplinkPrefix = (host: HostId): string =>
@@ -30,12 +26,14 @@ export const uplinkPrefix = (host: HostId): string =>
 export const uplinkName = (host: HostId, slot: number): string => `${uplinkPrefix(host)}${slot}`
 
 export const parseUplinkName = (host: HostId, name: string): number | undefined =>
-  slotNumber(withoutPrefix(name, uplinkPrefix(host)))
+  slotNumber(name, uplinkPrefix(host))
 
-function withoutPrefix(name: string, prefix: string): string | undefined {
-  return name.startsWith(prefix) ? name.slice(prefix.length) : undefined
-}
+/** In libvirtd's own namespace, where nobody else makes interfaces. */
+export const tapName = (slot: number): string => `tap${slot}`
 
-function slotNumber(text: string | undefined): number | undefined {
-  return text !== undefined && /^[1-9][0-9]{0,5}$/.test(text) ? Number(text) : undefined
+export const parseTapName = (name: string): number | undefined => slotNumber(name, 'tap')
+
+function slotNumber(name: string, prefix: string): number | undefined {
+  const rest = name.startsWith(prefix) ? name.slice(prefix.length) : ''
+  return /^[1-9][0-9]{0,5}$/.test(rest) ? Number(rest) : undefined
 }

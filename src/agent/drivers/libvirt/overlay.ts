@@ -1,9 +1,9 @@
-import { chmod, chown, copyFile, mkdir, open, readdir, readFile, rm, stat, statfs } from 'node:fs/promises'
 import { constants } from 'node:fs'
+import { chmod, chown, copyFile, mkdir, open, readdir, readFile, rm, stat, statfs } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { type HostId, type MachineId, SlipwayError } from '../../../model/index.ts'
+import { parseResourceName, resourceName } from '../resource-name.ts'
 import { run } from './command.ts'
-import { machineName, parseMachineName } from './names.ts'
 
 /** A machine's directory: the only files on this host its uid can reach, and the only ones that are its own. */
 export interface MachineFiles {
@@ -17,7 +17,7 @@ export interface MachineFiles {
 const MIB = 1024 * 1024
 
 export function machineFiles(machinesDir: string, host: HostId, machine: MachineId): MachineFiles {
-  const dir = join(machinesDir, machineName(host, machine))
+  const dir = join(machinesDir, resourceName(host, machine))
   return {
     dir,
     overlay: join(dir, 'disk.qcow2'),
@@ -41,7 +41,14 @@ export interface OverlayRequest {
  * alone, so that its QEMU can neither add files nor put another in the overlay's place; the overlay is the machine's,
  * 0600. What was there under the same name is gone first.
  */
-export async function makeOverlay({ files, uid, base, diskGiB, variablesTemplate, signal }: OverlayRequest): Promise<void> {
+export async function makeOverlay({
+  files,
+  uid,
+  base,
+  diskGiB,
+  variablesTemplate,
+  signal,
+}: OverlayRequest): Promise<void> {
   await rm(files.dir, { recursive: true, force: true })
   await mkdir(files.dir, { mode: 0o700 })
   // Made by us first and with its mode: qemu-img would let the world read it until we got to it.
@@ -73,13 +80,14 @@ export async function removeOverlay(machinesDir: string, host: HostId, machine: 
 /** The machines that have a directory. */
 export async function listOverlays(machinesDir: string, host: HostId): Promise<readonly MachineId[]> {
   const names = await readdir(machinesDir).catch(() => [])
-  return names.map((name) => parseMachineName(host, name)).filter((machine) => machine !== undefined)
+  return names.map((name) => parseResourceName(host, name)).filter((machine) => machine !== undefined)
 }
 
 /** Room for the whole overlay, and the host's reserve besides. Throws `disk_full`. */
 export async function requireDisk(dir: string, options: { readonly neededMiB: number }): Promise<void> {
   const freeMiB = await freeDiskMiB(dir)
-  if (freeMiB < options.neededMiB) throw new SlipwayError('disk_full', { path: dir, freeMiB, neededMiB: options.neededMiB })
+  if (freeMiB < options.neededMiB)
+    throw new SlipwayError('disk_full', { path: dir, freeMiB, neededMiB: options.neededMiB })
 }
 
 export async function freeDiskMiB(dir: string): Promise<number> {
@@ -91,7 +99,8 @@ export async function freeDiskMiB(dir: string): Promise<number> {
 export async function requireMemory(options: { readonly neededMiB: number }): Promise<void> {
   const available = /^MemAvailable:\s+(\d+) kB/m.exec(await readFile('/proc/meminfo', 'utf8'))?.[1]
   const freeMiB = Math.floor(Number(available) / 1024)
-  if (freeMiB < options.neededMiB) throw new SlipwayError('memory_short', { freeMiB, neededMiB: options.neededMiB })
+  if (freeMiB < options.neededMiB)
+    throw new SlipwayError('memory_short', { freeMiB, neededMiB: options.neededMiB })
 }
 
 /** Whether files in `dir` can be opened past the page cache; tmpfs and some network file systems cannot. */

@@ -15,7 +15,9 @@ export const xml = (
 ): XmlElement => ({
   name,
   attributes,
-  content: content.filter((part) => part !== undefined).map((part) => (typeof part === 'number' ? String(part) : part)),
+  content: content
+    .filter((part) => part !== undefined)
+    .map((part) => (typeof part === 'number' ? String(part) : part)),
 })
 
 /** Namespaces an element name's prefix stands for. */
@@ -41,7 +43,10 @@ function fill(document: Document, element: Element, { attributes, content }: Xml
       element.appendChild(document.createTextNode(wellFormed(part)))
     } else {
       const [prefix, local] = part.name.split(':')
-      const child = document.createElementNS(local === undefined ? null : (NAMESPACES[prefix ?? ''] ?? null), part.name)
+      const child = document.createElementNS(
+        local === undefined ? null : (NAMESPACES[prefix ?? ''] ?? null),
+        part.name,
+      )
       element.appendChild(child)
       fill(document, child, part)
     }

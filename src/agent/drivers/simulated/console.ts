@@ -1,6 +1,6 @@
 import type { ConsoleStream } from '../driver.ts'
+import { Inbox } from '../inbox.ts'
 import type { VirtualGuest } from './guest.ts'
-import { Inbox } from './inbox.ts'
 
 /** Lines of a console that are kept, and characters of a line. */
 export const CONSOLE_LINES_MAX = 200

@@ -4,6 +4,7 @@
  */
 import { assert, type MachineId, SlipwayError } from '../../../model/index.ts'
 import type { Driver, DriverEvent, Resource } from '../driver.ts'
+import { Inbox } from '../inbox.ts'
 import { parseResourceName, resourceName, sharedName } from '../resource-name.ts'
 import { channelTo } from './channel.ts'
 import { clone } from './clone.ts'
@@ -11,7 +12,6 @@ import { attach, readConsole } from './console.ts'
 import { effectsOf } from './effects.ts'
 import type { VirtualGuest } from './guest.ts'
 import type { VirtualHost } from './host.ts'
-import { Inbox } from './inbox.ts'
 import type { SimulatedOptions } from './options.ts'
 
 /** One agent's driver of `options.host`; a later one, made after a restart, finds what this one left. */

@@ -71,7 +71,9 @@ const qemuConf = ({ uid, kvm, confining, cgroupVersion }: ConfigurationFacts): s
     seccomp_sandbox: 1,
     namespaces: ['mount'],
     ...(confining && { security_default_confined: 1, security_require_confined: 1 }),
-    ...(cgroupVersion === 1 && { cgroup_controllers: ['cpu', 'devices', 'memory', 'blkio', 'cpuset', 'cpuacct'] }),
+    ...(cgroupVersion === 1 && {
+      cgroup_controllers: ['cpu', 'devices', 'memory', 'blkio', 'cpuset', 'cpuacct'],
+    }),
     cgroup_device_acl: [
       '/dev/null',
       '/dev/full',
@@ -105,5 +107,7 @@ const accounts = (table: string, names: readonly string[]): string =>
 /** Else libvirt asks the firmware through /dev/mem, which is not there. */
 function hostUuid(host: HostId): string {
   const hex = createHash('sha256').update(`slipway ${host}`).digest('hex')
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-')
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join(
+    '-',
+  )
 }

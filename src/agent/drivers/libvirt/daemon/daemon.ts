@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { type HostId, SlipwayError, sleep, systemClock } from '../../../../model/index.ts'
 import { missingProgram, run } from '../command.ts'
 import { ensureDirectory } from '../directory.ts'
-import { hostName } from '../names.ts'
+import { daemonName } from '../names.ts'
 import { inNamespace, namespaceNames, namespacePath } from '../network/index.ts'
 import type { DaemonLayout } from '../settings.ts'
 import { configurationFiles, DRIVER_DIR, DRIVER_NAME } from './configuration.ts'
@@ -41,11 +41,16 @@ export class Daemon {
 
   constructor(options: DaemonOptions) {
     this.#options = options
-    this.namespace = hostName(options.host)
+    this.namespace = daemonName(options.host)
   }
 
   get socket(): string {
     return this.#options.layout.socket
+  }
+
+  /** Where libvirtd says what troubles it. */
+  get log(): string {
+    return join(this.#options.layout.logDir, 'libvirtd.log')
   }
 
   /** Makes what is missing and starts what does not run. It may take a moment until the socket answers. */
@@ -89,10 +94,17 @@ export class Daemon {
 
   async #configure(): Promise<void> {
     const { layout, machinesDir, host, uid, kvm } = this.#options
-    for (const dir of [layout.baseDir, layout.etcDir, layout.libDir, layout.logDir, join(layout.baseDir, 'root')])
+    for (const dir of [
+      layout.baseDir,
+      layout.etcDir,
+      layout.libDir,
+      layout.logDir,
+      join(layout.baseDir, 'root'),
+    ])
       await ensureDirectory(dir, 0o755)
     // QEMU passes through these to what is its own, and sees no list.
-    for (const dir of [layout.runDir, machinesDir]) await ensureDirectory(dir, 0o711)
+    for (const dir of [layout.runDir, join(layout.runDir, 'console'), machinesDir])
+      await ensureDirectory(dir, 0o711)
     for (const dir of [layout.cacheDir, join(layout.runDir, 'sock')]) await ensureDirectory(dir, 0o700)
     const files = configurationFiles({
       host,
@@ -146,7 +158,10 @@ export class Daemon {
       await sleep(systemClock, POLL_MS)
     }
     const log = await readFile(join(this.#options.layout.logDir, `${program}.log`), 'utf8').catch(() => '')
-    throw new SlipwayError('host_setup', { object: program, detail: `it does not stay up: ${log.trim().slice(-300)}` })
+    throw new SlipwayError('host_setup', {
+      object: program,
+      detail: `it does not stay up: ${log.trim().slice(-300)}`,
+    })
   }
 
   #enclosure(): Enclosure {

@@ -11,7 +11,8 @@ export interface Endpoint {
 /** Entries of one flavor's allow-list, and addresses one name may stand for. */
 const ENTRIES_MAX = 64
 const ADDRESSES_MAX = 16
-const NAME = /^(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$/
+const NAME =
+  /^(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$/
 
 /**
  * A flavor's allow-list as addresses. Names are resolved now, by the host's resolver: a guest has no say in it. Errors:
@@ -35,14 +36,25 @@ export function parseEntry(entry: string): { readonly host: string; readonly por
   return { host, port }
 }
 
-async function addressesOf({ host, port }: { readonly host: string; readonly port: number }): Promise<readonly Endpoint[]> {
+async function addressesOf({
+  host,
+  port,
+}: {
+  readonly host: string
+  readonly port: number
+}): Promise<readonly Endpoint[]> {
   if (isIPv4(host)) return [{ address: host, port }]
   try {
     const addresses = await lookup(host, { family: 4, all: true })
     return addresses.slice(0, ADDRESSES_MAX).map(({ address }) => ({ address, port }))
   } catch (cause) {
-    throw new SlipwayError('host_setup', { object: `network.allow ${host}:${port}`, detail: 'the name does not resolve' }, { cause })
+    throw new SlipwayError(
+      'host_setup',
+      { object: `network.allow ${host}:${port}`, detail: 'the name does not resolve' },
+      { cause },
+    )
   }
 }
 
-const refused = (detail: string): SlipwayError => new SlipwayError('bad_config', { file: 'coordinator.toml', detail })
+const refused = (detail: string): SlipwayError =>
+  new SlipwayError('bad_config', { file: 'coordinator.toml', detail })

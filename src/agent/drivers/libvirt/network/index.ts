@@ -1,5 +1,6 @@
 export { type Endpoint, resolveEndpoints } from './endpoint.ts'
 export { interfaceNames, interfaceNamesIn, namespaceNames } from './interfaces.ts'
+export { SlotLedger } from './ledger.ts'
 export {
   closeLink,
   inNamespace,
@@ -10,7 +11,6 @@ export {
   removeTap,
   removeUplink,
 } from './namespace.ts'
-export { SlotLedger } from './ledger.ts'
 export { closeRing, ensureRing, openRing, removeRing, ringElements, ringExists } from './ring.ts'
 export { GUEST_MAC } from './rules.ts'
 export { SLOT_MIN, type Slot, slotMax, slotOf } from './slot.ts'

@@ -17,7 +17,9 @@ export async function interfaceNames(): Promise<readonly string[]> {
 
 /** Names of the interfaces in `namespace`; none if there is no such namespace. */
 export async function interfaceNamesIn(namespace: string): Promise<readonly string[]> {
-  const { exitCode, stdout } = await tryRun('ip', ['-n', namespace, '-j', 'link', 'show'], { object: namespace })
+  const { exitCode, stdout } = await tryRun('ip', ['-n', namespace, '-j', 'link', 'show'], {
+    object: namespace,
+  })
   return exitCode === 0 ? parse(stdout) : []
 }
 

@@ -56,7 +56,9 @@ export class SlotLedger {
     const found = await Promise.all(
       (await this.#numbers()).map(async (slot) => [slot, await this.#read(slot)] as const),
     )
-    return new Map(found.flatMap(([slot, machine]) => (machine === undefined ? [] : [[slot, machine] as const])))
+    return new Map(
+      found.flatMap(([slot, machine]) => (machine === undefined ? [] : [[slot, machine] as const])),
+    )
   }
 
   async slotOf(machine: MachineId): Promise<number | undefined> {

@@ -55,7 +55,8 @@ export async function makeNamespace(slot: Slot, { resolver, signal }: NamespaceO
     object,
     signal,
     lines: [
-      `link add ${slot.uplink} addrgenmode none type veth peer name ${UP} netns ${slot.namespace}`,
+      `link add ${slot.uplink} type veth peer name ${UP} netns ${slot.namespace}`,
+      `link set ${slot.uplink} addrgenmode none`,
       `addr add ${slot.hostAddress}/30 dev ${slot.uplink}`,
       `link set ${slot.uplink} up`,
     ],
@@ -107,7 +108,10 @@ export async function openLink(slot: Slot, signal?: AbortSignal): Promise<void> 
   await batch(['-n', slot.namespace], {
     object: `link of ${slot.namespace}`,
     signal,
-    lines: [`link set dev ${TAP} up`, `neigh replace ${GUEST_ADDRESS} lladdr ${GUEST_MAC} dev ${TAP} nud permanent`],
+    lines: [
+      `link set dev ${TAP} up`,
+      `neigh replace ${GUEST_ADDRESS} lladdr ${GUEST_MAC} dev ${TAP} nud permanent`,
+    ],
   })
 }
 
@@ -127,7 +131,8 @@ export async function removeNamespace(slot: Pick<Slot, 'namespace' | 'uplink'>):
 }
 
 /** Deleting a namespace deletes its interfaces some time later; deleting the pair by name is done when it returns. */
-export const removeUplink = (uplink: string): Promise<void> => unlessGone(['link', 'del', uplink], `uplink ${uplink}`)
+export const removeUplink = (uplink: string): Promise<void> =>
+  unlessGone(['link', 'del', uplink], `uplink ${uplink}`)
 
 /** A tap that never left the place where libvirt made it. */
 export const removeTap = (namespace: string, tap: string): Promise<void> =>

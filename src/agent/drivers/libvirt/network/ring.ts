@@ -1,10 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { type HostId, SlipwayError } from '../../../../model/index.ts'
 import { run, tryRun } from '../command.ts'
-import { hostName, uplinkPrefix } from '../names.ts'
+import { ringName, uplinkPrefix } from '../names.ts'
 import type { Endpoint } from './endpoint.ts'
 import { allowInHost, hostRules } from './rules.ts'
-import { type Slot, slotMax, SLOT_MIN } from './slot.ts'
+import { SLOT_MIN, type Slot, slotMax } from './slot.ts'
 
 export interface RingSettings {
   readonly host: HostId
@@ -23,7 +23,7 @@ const OBJECT = "the host's firewall"
  */
 export async function ensureRing(settings: RingSettings, signal?: AbortSignal): Promise<void> {
   const text = hostRules({
-    table: hostName(settings.host),
+    table: ringName(settings.host),
     uplinkPrefix: uplinkPrefix(settings.host),
     uplinks: settings.uplink,
     resolver: settings.resolver,
@@ -35,9 +35,18 @@ export async function ensureRing(settings: RingSettings, signal?: AbortSignal): 
 }
 
 /** Lets one machine reach its flavor's allow-list. */
-export async function openRing(host: HostId, slot: Slot, endpoints: readonly Endpoint[], signal?: AbortSignal): Promise<void> {
+export async function openRing(
+  host: HostId,
+  slot: Slot,
+  endpoints: readonly Endpoint[],
+  signal?: AbortSignal,
+): Promise<void> {
   if (endpoints.length === 0) return
-  await run('nft', ['-f', '-'], { object: OBJECT, stdin: allowInHost(hostName(host), slot, endpoints), signal })
+  await run('nft', ['-f', '-'], {
+    object: OBJECT,
+    stdin: allowInHost(ringName(host), slot, endpoints),
+    signal,
+  })
 }
 
 /** Takes back whatever `openRing` allowed to `address`; fine if nothing. */
@@ -45,7 +54,9 @@ export async function closeRing(host: HostId, address: string): Promise<void> {
   const open = (await ringElements(host)).filter((element) => element.address === address)
   if (open.length === 0) return
   const elements = open.map(({ address, to, port }) => `${address} . ${to} . ${port}`).join(', ')
-  await run('nft', ['delete', 'element', 'inet', hostName(host), 'allowed4', `{ ${elements} }`], { object: OBJECT })
+  await run('nft', ['delete', 'element', 'inet', ringName(host), 'allowed4', `{ ${elements} }`], {
+    object: OBJECT,
+  })
 }
 
 export interface RingElement {
@@ -57,23 +68,31 @@ export interface RingElement {
 
 /** What the ring allows now; nothing if it is not there. */
 export async function ringElements(host: HostId): Promise<readonly RingElement[]> {
-  const { exitCode, stdout } = await tryRun('nft', ['list', 'set', 'inet', hostName(host), 'allowed4'], { object: OBJECT })
+  const { exitCode, stdout } = await tryRun('nft', ['list', 'set', 'inet', ringName(host), 'allowed4'], {
+    object: OBJECT,
+  })
   if (exitCode !== 0) return []
-  return [...stdout.matchAll(/([0-9.]+) \. ([0-9.]+) \. ([0-9]+)/g)].map(([, address = '', to = '', port = '']) => ({
-    address,
-    to,
-    port: Number(port),
-  }))
+  return [...stdout.matchAll(/([0-9.]+) \. ([0-9.]+) \. ([0-9]+)/g)].map(
+    ([, address = '', to = '', port = '']) => ({
+      address,
+      to,
+      port: Number(port),
+    }),
+  )
 }
 
 /** True while the ring is loaded. */
 export async function ringExists(host: HostId): Promise<boolean> {
-  return (await tryRun('nft', ['list', 'set', 'inet', hostName(host), 'allowed4'], { object: OBJECT })).exitCode === 0
+  return (
+    (await tryRun('nft', ['list', 'set', 'inet', ringName(host), 'allowed4'], { object: OBJECT }))
+      .exitCode === 0
+  )
 }
 
 /** Removes the ring; fine if it is gone. */
 export async function removeRing(host: HostId): Promise<void> {
-  if (await ringExists(host)) await run('nft', ['delete', 'table', 'inet', hostName(host)], { object: OBJECT })
+  if (await ringExists(host))
+    await run('nft', ['delete', 'table', 'inet', ringName(host)], { object: OBJECT })
 }
 
 async function allowForwarding(): Promise<void> {

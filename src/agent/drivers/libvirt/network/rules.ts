@@ -133,7 +133,9 @@ export function hostRules(rules: HostRules): string {
   const { table, resolver, uplinks } = rules
   const uplink = `"${rules.uplinkPrefix}*"`
   const dns =
-    resolver === undefined ? '' : `    iifname ${uplink} ip daddr ${resolver} meta l4proto { tcp, udp } th dport ${DNS_PORT} accept\n`
+    resolver === undefined
+      ? ''
+      : `    iifname ${uplink} ip daddr ${resolver} meta l4proto { tcp, udp } th dport ${DNS_PORT} accept\n`
   const allowed = `    iifname ${uplink} ip saddr . ip daddr . tcp dport @allowed4 accept\n`
   const established = `    iifname ${uplink} ct state established,related accept\n`
   return `table inet ${table} {

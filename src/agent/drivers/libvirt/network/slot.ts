@@ -1,6 +1,6 @@
 import { isIPv4 } from 'node:net'
 import { type HostId, SlipwayError } from '../../../../model/index.ts'
-import { slotName, uplinkName } from '../names.ts'
+import { slotName, tapName, uplinkName } from '../names.ts'
 
 /**
  * Room for one machine on this host: a number, and everything that is derived from it, so that two machines can never
@@ -47,7 +47,7 @@ export function slotOf(settings: SlotSettings, number: number): Slot {
     uid: settings.uidBase + number,
     namespace: slotName(settings.host, number),
     uplink: uplinkName(settings.host, number),
-    tap: `tap${number}`,
+    tap: tapName(number),
     hostAddress: dotted(first + 1),
     address: dotted(first + 2),
   }
@@ -57,7 +57,9 @@ export function slotOf(settings: SlotSettings, number: number): Slot {
 function network(cidr: string): { readonly first: number; readonly size: number } {
   const [address = '', length = ''] = cidr.split('/')
   const bits = Number(length)
-  const first = isIPv4(address) ? address.split('.').reduce((sum, byte) => sum * 256 + Number(byte), 0) : Number.NaN
+  const first = isIPv4(address)
+    ? address.split('.').reduce((sum, byte) => sum * 256 + Number(byte), 0)
+    : Number.NaN
   const size = 2 ** (32 - bits)
   if (!/^\d{1,2}$/.test(length) || bits < 8 || bits > 29 || !Number.isInteger(first / size))
     throw new SlipwayError('bad_config', {
@@ -67,4 +69,5 @@ function network(cidr: string): { readonly first: number; readonly size: number 
   return { first, size }
 }
 
-const dotted = (address: number): string => [24, 16, 8, 0].map((shift) => Math.floor(address / 2 ** shift) % 256).join('.')
+const dotted = (address: number): string =>
+  [24, 16, 8, 0].map((shift) => Math.floor(address / 2 ** shift) % 256).join('.')

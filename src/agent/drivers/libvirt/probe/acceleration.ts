@@ -44,12 +44,19 @@ async function tryKvm({ cacheFile, signal }: AccelerationOptions): Promise<Accel
       deadlineMs: PROBE_MS_MAX,
     })
     const tookMs = Math.round(performance.now() - startedMs)
-    if (exitCode === RAN_EXIT_CODE) return { acceleration: 'hardware', evidence: `a tiny guest ran under KVM in ${tookMs} ms` }
+    if (exitCode === RAN_EXIT_CODE)
+      return { acceleration: 'hardware', evidence: `a tiny guest ran under KVM in ${tookMs} ms` }
     const said = stderr.trim().split('\n').at(-1)?.slice(0, 200) ?? ''
-    return { acceleration: 'emulated', evidence: `a tiny guest did not run under KVM: exit code ${exitCode ?? 'none'}: ${said}` }
+    return {
+      acceleration: 'emulated',
+      evidence: `a tiny guest did not run under KVM: exit code ${exitCode ?? 'none'}: ${said}`,
+    }
   } catch (error) {
     if (!(error instanceof SlipwayError) || error.code !== 'timed_out') throw error
-    return { acceleration: 'emulated', evidence: `/dev/kvm exists, but a tiny guest did not run under it within ${PROBE_MS_MAX} ms` }
+    return {
+      acceleration: 'emulated',
+      evidence: `/dev/kvm exists, but a tiny guest did not run under it within ${PROBE_MS_MAX} ms`,
+    }
   } finally {
     await rm(sectorFile, { force: true })
   }
@@ -59,7 +66,15 @@ const arguments_ = (sectorFile: string): readonly string[] => [
   ...['-accel', 'kvm', '-machine', 'pc', '-m', '16', '-display', 'none', '-nodefaults', '-no-user-config'],
   ...['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
   ...['-device', 'isa-debug-exit,iobase=0xf4,iosize=1'],
-  ...['-blockdev', JSON.stringify({ driver: 'raw', 'node-name': 'sector', 'read-only': true, file: { driver: 'file', filename: sectorFile } })],
+  ...[
+    '-blockdev',
+    JSON.stringify({
+      driver: 'raw',
+      'node-name': 'sector',
+      'read-only': true,
+      file: { driver: 'file', filename: sectorFile },
+    }),
+  ],
   ...['-device', 'floppy,drive=sector'],
 ]
 

@@ -25,10 +25,14 @@ export async function probePrograms(signal: AbortSignal): Promise<Programs> {
     run('virtlogd', ['--version'], { object: 'virtlogd', signal }),
     run('qemu-system-x86_64', ['-machine', 'help'], { object: 'QEMU', signal }),
   ])
-  return { versions: { qemu: version(qemu), libvirt: version(libvirt) }, machineType: newestMachineType(machines) }
+  return {
+    versions: { qemu: version(qemu), libvirt: version(libvirt) },
+    machineType: newestMachineType(machines),
+  }
 }
 
 /** `pc … (alias of pc-i440fx-10.0)` in what `-machine help` prints. */
-export const newestMachineType = (help: string): string => /^pc\s.*\(alias of (pc-[\w.-]+)\)/m.exec(help)?.[1] ?? 'pc'
+export const newestMachineType = (help: string): string =>
+  /^pc\s.*\(alias of (pc-[\w.-]+)\)/m.exec(help)?.[1] ?? 'pc'
 
 const version = (text: string): string => /\d+\.\d+(\.\d+)?/.exec(text)?.[0] ?? text.trim().slice(0, 40)

@@ -1,0 +1,145 @@
+import {
+  type Caller,
+  type Domain,
+  domains,
+  ErrorNumber,
+  LibvirtConnectionError,
+  LibvirtError,
+  type LifecycleEvent,
+  ResidentConnection,
+} from '../../../libvirt/index.ts'
+import { SlipwayError, sleep, systemClock, within } from '../../../model/index.ts'
+import { CLIENT_REQUESTS_MAX, type Daemon } from './daemon/index.ts'
+import { asking } from './refusal.ts'
+
+export interface HypervisorListeners {
+  readonly lifecycle: (event: LifecycleEvent) => void
+  /** Connected again after a loss: whatever happened in between was not reported. */
+  readonly reconnected: () => void
+}
+
+const URI = 'qemu:///system'
+/** QEMU is asked about itself at the first start on a host, and that takes seconds. */
+const START_MS_MAX = 60_000
+const WATCH_MS = 500
+/** A libvirtd that answers no ping for so long is replaced; its QEMUs do not notice. */
+const KEEP_ALIVE = { intervalMs: 2_000, count: 4 }
+const BACK_OFF = { firstMs: 50, maxMs: 500 }
+
+/**
+ * The way to libvirt, kept open: the private daemons are started when missing, replaced when dead or deaf, and the
+ * connection comes back by itself.
+ *
+ *   start ─► watching: alive? ──no──► ensure ─► (the connection finds the new one) ─► reconnected
+ */
+export class Hypervisor {
+  readonly #daemon: Daemon
+  readonly #connection: ResidentConnection
+  readonly #stop = new AbortController()
+  readonly #watch: Promise<void>
+  #connects = 0
+
+  /** Starts the daemons if need be and waits until libvirt answers. Errors: `host_setup`, `hypervisor_down`. */
+  static async start(
+    daemon: Daemon,
+    listeners: HypervisorListeners,
+    signal: AbortSignal,
+  ): Promise<Hypervisor> {
+    await daemon.ensure(signal)
+    const hypervisor = new Hypervisor(daemon, listeners)
+    try {
+      await hypervisor.#ready(signal)
+      return hypervisor
+    } catch (error) {
+      await hypervisor.close()
+      throw error
+    }
+  }
+
+  private constructor(daemon: Daemon, listeners: HypervisorListeners) {
+    this.#daemon = daemon
+    this.#connection = new ResidentConnection({
+      socketPath: daemon.socket,
+      uri: URI,
+      openTimeoutMs: START_MS_MAX,
+      inFlightMax: CLIENT_REQUESTS_MAX / 2,
+      keepAlive: KEEP_ALIVE,
+      backOff: BACK_OFF,
+      on: {
+        lifecycle: listeners.lifecycle,
+        connected: () => {
+          if (this.#connects++ > 0) listeners.reconnected()
+        },
+        disconnected: (reason) => {
+          const deaf = reason instanceof LibvirtConnectionError && reason.code === 'KEEPALIVE_TIMEOUT'
+          if (deaf) void this.#daemon.kill().catch(() => {})
+        },
+      },
+    })
+    this.#watch = this.#keepAlive()
+  }
+
+  get caller(): Caller {
+    return this.#connection
+  }
+
+  get domains(): ReturnType<typeof domains> {
+    return domains(this.#connection)
+  }
+
+  /** The domain of that name, or undefined. */
+  async find(name: string): Promise<Domain | undefined> {
+    try {
+      return await this.domains.lookupByName(name, { timeoutMs: CALL_MS_MAX })
+    } catch (error) {
+      if (error instanceof LibvirtError && error.code === ErrorNumber.NO_DOMAIN) return undefined
+      return asking({ action: 'find', object: name }, Promise.reject(error))
+    }
+  }
+
+  async list(): Promise<readonly Domain[]> {
+    return asking({ action: 'list', object: 'domains' }, this.domains.list({ timeoutMs: CALL_MS_MAX }))
+  }
+
+  /** Waits until libvirt answers again, for what must be done and can wait. */
+  async recovered(deadlineMs: number): Promise<void> {
+    await within({ step: 'libvirt', deadlineMs, signal: this.#stop.signal }, (signal) =>
+      this.#connection.ready({ signal }),
+    )
+  }
+
+  /** Ends the connection; the daemons stay. */
+  async close(): Promise<void> {
+    this.#stop.abort(new SlipwayError('cancelled', { what: 'the connection to libvirt' }))
+    await this.#connection.close()
+    await this.#watch
+  }
+
+  async #ready(signal: AbortSignal): Promise<void> {
+    try {
+      await within({ step: 'libvirt', deadlineMs: START_MS_MAX, signal }, (inner) =>
+        this.#connection.ready({ signal: inner }),
+      )
+    } catch (cause) {
+      if (signal.aborted) throw signal.reason
+      throw new SlipwayError(
+        'hypervisor_down',
+        { detail: 'it does not open its socket', log: this.#daemon.log },
+        { cause },
+      )
+    }
+  }
+
+  /** Errors are tried again: there is nobody else who could start it. */
+  async #keepAlive(): Promise<void> {
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      await sleep(systemClock, WATCH_MS, signal).catch(() => {})
+      if (signal.aborted || (await this.#daemon.isAlive())) continue
+      await this.#daemon.ensure(signal).catch(() => {})
+    }
+  }
+}
+
+/** For calls that change nothing. */
+const CALL_MS_MAX = 15_000

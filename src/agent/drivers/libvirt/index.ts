@@ -1,0 +1,2 @@
+export { LibvirtDriver } from './driver.ts'
+export type { LibvirtSettings } from './settings.ts'

@@ -1,0 +1,223 @@
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { assert, type HostId, type MachineId } from '../../../model/index.ts'
+import type { Resource } from '../driver.ts'
+import { parseResourceName, resourceName } from '../resource-name.ts'
+import { machineCgroups, machineOfCgroup, removeCgroup } from './cgroup.ts'
+import { enclosedProcesses, terminate } from './daemon/index.ts'
+import type { Hypervisor } from './hypervisor.ts'
+import { daemonName, parseSlotName, parseTapName, parseUplinkName, ringName } from './names.ts'
+import {
+  closeRing,
+  interfaceNames,
+  interfaceNamesIn,
+  namespaceNames,
+  removeNamespace,
+  removeTap,
+  removeUplink,
+  ringElements,
+  ringExists,
+  type SlotLedger,
+  slotOf,
+} from './network/index.ts'
+import { listOverlays, removeOverlay } from './overlay.ts'
+import { asking } from './refusal.ts'
+import type { Layout, LibvirtSettings } from './settings.ts'
+
+/** Machines whose domain exists: QEMU runs, whatever its guest does. */
+export async function runningMachines(hypervisor: Hypervisor, host: HostId): Promise<ReadonlySet<MachineId>> {
+  const names = (await hypervisor.list()).map(({ name }) => parseResourceName(host, name))
+  return new Set(names.filter((machine) => machine !== undefined))
+}
+
+export interface Estate {
+  readonly settings: LibvirtSettings
+  readonly layout: Layout
+  readonly ledger: SlotLedger
+  readonly hypervisor: Hypervisor
+}
+
+/** One sort of thing on the host: what there is of it, and how one of it goes. */
+interface Kind {
+  list(owners: ReadonlyMap<number, MachineId>): Promise<readonly Omit<Resource, 'kind'>[]>
+  /** Fine if it is gone. */
+  remove(name: string): Promise<void>
+}
+
+/** libvirt ends QEMU with SIGTERM, then SIGKILL, and answers when it is gone. */
+const DESTROY_MS_MAX = 30_000
+
+/** Everything of ours on this host, of one machine if given, in the order in which it must go. */
+export async function listResources(estate: Estate, of?: MachineId): Promise<readonly Resource[]> {
+  const owners = await estate.ledger.assigned()
+  const lists = Object.entries(kindsOf(estate)).map(async ([kind, { list }]) =>
+    (await list(owners)).map((found): Resource => ({ kind, ...found })),
+  )
+  const all = (await Promise.all(lists)).flat()
+  return of === undefined ? all : all.filter(({ machine }) => machine === of)
+}
+
+export async function removeResource(
+  estate: Estate,
+  { kind, name }: Pick<Resource, 'kind' | 'name'>,
+): Promise<void> {
+  const found = kindsOf(estate)[kind]
+  assert(found !== undefined, `asked to remove a ${kind}, which this driver does not make`)
+  await found.remove(name)
+}
+
+/** Everything of ours, in the order in which it must go: nothing is taken away from under a living QEMU. */
+function kindsOf({ settings, layout, ledger, hypervisor }: Estate): Readonly<Record<string, Kind>> {
+  const { host } = settings
+  const slot = (number: number) => slotOf(settings, number)
+  const owned = (name: string, machine: MachineId | undefined): Omit<Resource, 'kind'> =>
+    machine === undefined ? { name } : { name, machine }
+
+  return {
+    domain: {
+      async list() {
+        const names = (await hypervisor.list()).map(({ name }) => name)
+        return ours(names, (name) => parseResourceName(host, name))
+      },
+      async remove(name) {
+        const domain = await hypervisor.find(name)
+        if (domain === undefined) return
+        await asking(
+          { action: 'destroy', object: name },
+          hypervisor.domains.destroy(domain, { timeoutMs: DESTROY_MS_MAX }),
+        ).catch(async (error: unknown) => {
+          if ((await hypervisor.find(name)) !== undefined) throw error
+        })
+      },
+    },
+
+    /** A QEMU libvirt has forgotten. */
+    process: {
+      async list(owners) {
+        const running = await runningMachines(hypervisor, host)
+        const found = await enclosedProcesses(daemonName(host))
+        return found.flatMap(({ pid, uid }) => {
+          if (uid <= settings.uidBase || uid >= settings.uidBase + settings.uidCount) return []
+          const machine = owners.get(uid - settings.uidBase)
+          return machine !== undefined && running.has(machine) ? [] : [owned(String(pid), machine)]
+        })
+      },
+      async remove(name) {
+        const process = (await enclosedProcesses(daemonName(host))).find(({ pid }) => String(pid) === name)
+        if (process !== undefined && process.uid > settings.uidBase) await terminate(process.pid, 'SIGKILL')
+      },
+    },
+
+    namespace: {
+      async list(owners) {
+        const names = await namespaceNames()
+        const slots = names.flatMap((name) => {
+          const number = parseSlotName(host, name)
+          if (number === undefined) return []
+          const machine = owners.get(number)
+          return [machine === undefined ? { name, kept: true } : { name, machine }]
+        })
+        return names.includes(daemonName(host)) ? [...slots, { name: daemonName(host), kept: true }] : slots
+      },
+      async remove(name) {
+        const number = parseSlotName(host, name)
+        if (number !== undefined) await removeNamespace(slot(number))
+      },
+    },
+
+    /** The host's end of a pair whose other end is in a namespace: listed if the namespace is not. */
+    uplink: {
+      async list(owners) {
+        const namespaces = await namespaceNames()
+        return (await interfaceNames()).flatMap((name) => {
+          const number = parseUplinkName(host, name)
+          if (number === undefined || namespaces.includes(slot(number).namespace)) return []
+          return [owned(name, owners.get(number))]
+        })
+      },
+      async remove(name) {
+        if (parseUplinkName(host, name) !== undefined) await removeUplink(name)
+      },
+    },
+
+    /** Made by libvirt, not yet moved into its machine's namespace. */
+    tap: {
+      async list(owners) {
+        return (await interfaceNamesIn(daemonName(host))).flatMap((name) => {
+          const number = parseTapName(name)
+          return number === undefined ? [] : [owned(name, owners.get(number))]
+        })
+      },
+      async remove(name) {
+        if (parseTapName(name) !== undefined) await removeTap(daemonName(host), name)
+      },
+    },
+
+    /** What the host's ring lets one machine reach. */
+    firewall: {
+      async list(owners) {
+        const slots = new Map([...owners].map(([number, machine]) => [slot(number).address, machine]))
+        const addresses = new Set((await ringElements(host)).map(({ address }) => address))
+        const open = [...addresses].map((address) => owned(address, slots.get(address)))
+        return (await ringExists(host)) ? [...open, { name: ringName(host), kept: true }] : open
+      },
+      async remove(name) {
+        await closeRing(host, name)
+      },
+    },
+
+    overlay: {
+      async list() {
+        const machines = await listOverlays(layout.machinesDir, host)
+        return machines.map((machine) => ({ name: resourceName(host, machine), machine }))
+      },
+      async remove(name) {
+        const machine = parseResourceName(host, name)
+        if (machine !== undefined) await removeOverlay(layout.machinesDir, host, machine)
+      },
+    },
+
+    /** What QEMU said, by virtlogd, and its rolled-over forerunners. */
+    log: {
+      async list() {
+        const names = await readdir(join(layout.daemon.logDir, 'qemu')).catch(() => [])
+        return ours(names, (name) => parseResourceName(host, name.replace(LOG_SUFFIX, '')))
+      },
+      async remove(name) {
+        if (parseResourceName(host, name.replace(LOG_SUFFIX, '')) !== undefined)
+          await rm(join(layout.daemon.logDir, 'qemu', name), { force: true })
+      },
+    },
+
+    cgroup: {
+      async list() {
+        return ours(await machineCgroups(), (path) => machineOfCgroup(host, path))
+      },
+      async remove(name) {
+        if (machineOfCgroup(host, name) !== undefined) await removeCgroup(name)
+      },
+    },
+
+    /** A machine's number, uid and addresses: the last to go, so that nobody inherits what is still there. */
+    slot: {
+      async list(owners) {
+        return [...owners].map(([number, machine]) => ({ name: String(number), machine }))
+      },
+      async remove(name) {
+        await ledger.release(Number(name))
+      },
+    },
+  }
+}
+
+function ours(
+  names: readonly string[],
+  machineOf: (name: string) => MachineId | undefined,
+): readonly Omit<Resource, 'kind'>[] {
+  return names.flatMap((name) => {
+    const machine = machineOf(name)
+    return machine === undefined ? [] : [{ name, machine }]
+  })
+}
+
+const LOG_SUFFIX = /\.log(\.\d+)?$/

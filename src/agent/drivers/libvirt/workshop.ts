@@ -1,0 +1,105 @@
+import { Daemon } from './daemon/index.ts'
+import { ensureDirectory } from './directory.ts'
+import type { DomainPlan } from './domain.ts'
+import type { MachineWatch } from './events.ts'
+import { Hypervisor } from './hypervisor.ts'
+import { parseSlotName } from './names.ts'
+import {
+  ensureRing,
+  NamespaceStock,
+  namespaceNames,
+  removeNamespace,
+  removeRing,
+  SlotLedger,
+  slotMax,
+  slotOf,
+} from './network/index.ts'
+import { hasDirectIo } from './overlay.ts'
+import { type Acceleration, type Programs, probeAcceleration, probePrograms } from './probe/index.ts'
+import { listResources, runningMachines } from './resources.ts'
+import { type Layout, type LibvirtSettings, layoutOf } from './settings.ts'
+
+/** A prepared host: what it takes to make machines, find them and remove them. */
+export interface Workshop {
+  readonly settings: LibvirtSettings
+  readonly layout: Layout
+  readonly daemon: Daemon
+  readonly hypervisor: Hypervisor
+  readonly ledger: SlotLedger
+  readonly stock: NamespaceStock
+  readonly acceleration: Acceleration['acceleration']
+  readonly machineType: string
+  readonly diskCache: DomainPlan['diskCache']
+}
+
+/** What the host's programs say, and whether its hardware virtualizes. Errors: `missing_program`. */
+export async function askHost(
+  settings: LibvirtSettings,
+  signal: AbortSignal,
+): Promise<Programs & Acceleration> {
+  const programs = await probePrograms(signal)
+  const acceleration = await probeAcceleration({
+    cacheFile: layoutOf(settings).accelerationFile,
+    qemuVersion: programs.versions.qemu ?? '',
+    signal,
+  })
+  return { ...programs, ...acceleration }
+}
+
+/** Brings up firewall, libvirt and a stock of namespaces, each unless it is there; takes over what already runs. */
+export async function openWorkshop(
+  settings: LibvirtSettings,
+  {
+    watch,
+    reconnected,
+    signal,
+  }: { readonly watch: MachineWatch; readonly reconnected: () => void; readonly signal: AbortSignal },
+): Promise<Workshop> {
+  const layout = layoutOf(settings)
+  const { acceleration, machineType } = await askHost(settings, signal)
+  for (const dir of [settings.stateDir, settings.runDir]) await ensureDirectory(dir, 0o700)
+  const ledger = new SlotLedger(layout.slotsDir, slotMax(settings))
+  await ledger.prepare()
+  await ensureRing(settings, signal)
+  const daemon = new Daemon({
+    host: settings.host,
+    layout: layout.daemon,
+    machinesDir: layout.machinesDir,
+    readOnlyDirs: settings.readOnlyDirs,
+    uid: settings.uidBase,
+    kvm: acceleration === 'hardware',
+  })
+  const listeners = { lifecycle: watch.heard.bind(watch), reconnected }
+  const hypervisor = await Hypervisor.start(daemon, listeners, signal)
+  for (const machine of await runningMachines(hypervisor, settings.host)) watch.expect(machine)
+  await dropSpares(settings, ledger)
+  const stock = new NamespaceStock({
+    ledger,
+    slotOf: (number) => slotOf(settings, number),
+    resolver: settings.resolver,
+    size: settings.stock,
+    onError: () => {},
+  })
+  stock.refill()
+  const diskCache = (await hasDirectIo(layout.machinesDir)) ? 'none' : 'writeback'
+  return { settings, layout, daemon, hypervisor, ledger, stock, acceleration, machineType, diskCache }
+}
+
+/** Lets go of everything, and ends it unless a machine still needs it. */
+export async function closeWorkshop(shop: Workshop): Promise<void> {
+  await shop.stock.close()
+  const left = (await listResources(shop)).filter(({ kept }) => !kept)
+  await shop.hypervisor.close()
+  if (left.length > 0) return
+  await shop.daemon.stop()
+  await removeRing(shop.settings.host)
+}
+
+/** What an earlier agent had in stock may be half made. */
+async function dropSpares(settings: LibvirtSettings, ledger: SlotLedger): Promise<void> {
+  const owners = await ledger.assigned()
+  for (const name of await namespaceNames()) {
+    const slot = parseSlotName(settings.host, name)
+    if (slot !== undefined && !owners.has(slot)) await removeNamespace(slotOf(settings, slot))
+  }
+}
