@@ -87,6 +87,24 @@ export const errorTable = {
     'no host has room for flavor {flavor}: {detail}',
     'add a host, or wait for machines to end',
   ),
+  no_host: row(
+    'system',
+    503,
+    'no host is connected',
+    'start an agent with `slipway up`; see `slipway doctor`',
+  ),
+  host_away: row(
+    'system',
+    503,
+    'host "{host}" is not connected',
+    'its agent dials in by itself; see `slipway doctor` on that host',
+  ),
+  not_granted: row(
+    'caller',
+    409,
+    'lease "{lease}" holds no machine: it is {state}',
+    'wait until it is granted, or ask again',
+  ),
   lease_expired: row(
     'system',
     410,
@@ -149,6 +167,18 @@ export const errorTable = {
     409,
     'another coordinator (pid {pid}) already uses {dir}',
     'stop it first: one coordinator per database',
+  ),
+  database_newer: row(
+    'caller',
+    409,
+    'database {file} has schema {theirs}, this Slipway knows up to {ours}',
+    'use the newer Slipway, or another state directory',
+  ),
+  database_failed: row(
+    'system',
+    500,
+    'database {file} failed: {detail}',
+    'see whether its disk is full or broken; nothing was changed',
   ),
   other_database: row(
     'caller',

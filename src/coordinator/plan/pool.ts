@@ -1,0 +1,49 @@
+/** Pools: which machine may serve which lease. */
+import type { Flavor, HostFacts, HostImage, MachineSpec, TrustDomain } from '../../model/index.ts'
+import type { WaitingLease } from './view.ts'
+
+/** What must be equal between a machine and a lease. The image is a name here; hosts hold its versions. */
+export interface Pool {
+  readonly flavor: Flavor
+  readonly image: string
+  readonly trustDomain: TrustDomain
+}
+
+export const poolKey = ({ flavor, image, trustDomain }: Pool): string =>
+  `${flavor.name} ${image} ${trustDomain}`
+
+export const poolOf = (lease: WaitingLease, flavor: Flavor): Pool => ({
+  flavor,
+  image: lease.image ?? flavor.image,
+  trustDomain: lease.owner.trustDomain,
+})
+
+/** The newest version of an image on a host: the one built last. */
+export function newestImage(facts: HostFacts, name: string): HostImage | undefined {
+  return facts.images.filter((image) => image.name === name).sort(newestFirst)[0]
+}
+
+/** What a new machine of the pool is, made from this version of its image. */
+export const specFor = ({ flavor, trustDomain }: Pool, image: HostImage): MachineSpec => ({
+  flavor: flavor.name,
+  image: image.digest,
+  vcpus: flavor.vcpus,
+  memoryMiB: flavor.memoryMiB,
+  diskGiB: flavor.diskGiB,
+  network: flavor.network,
+  trustDomain,
+  allowEmulation: flavor.allowEmulation,
+})
+
+/** True while a machine of this spec is still what its flavor asks for. */
+export const fitsFlavor = (spec: MachineSpec, flavor: Flavor): boolean =>
+  spec.vcpus === flavor.vcpus &&
+  spec.memoryMiB === flavor.memoryMiB &&
+  spec.diskGiB === flavor.diskGiB &&
+  spec.allowEmulation === flavor.allowEmulation &&
+  spec.network.allow.join() === flavor.network.allow.join()
+
+const newestFirst = (a: HostImage, b: HostImage): number =>
+  compare(b.builtAt, a.builtAt) || compare(b.version, a.version) || compare(b.digest, a.digest)
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
