@@ -34,9 +34,12 @@ export const failure = z.strictObject({
   args: z.record(z.string().max(40), z.union([z.string().max(1000), z.number()])),
 })
 
-export const timeline = z.array(z.strictObject({ step: z.string().max(64), atMs: z.number().min(0) })).max(64)
+export const timeline = z
+  .array(z.strictObject({ step: z.string().max(64), atMs: z.number().min(0) }))
+  .max(64)
+  .readonly()
 
-export const networkPolicy = z.strictObject({ allow: z.array(z.string().max(260)).max(64) })
+export const networkPolicy = z.strictObject({ allow: z.array(z.string().max(260)).max(64).readonly() })
 
 export const machineSpec = z.strictObject({
   flavor: flavorName,
@@ -76,8 +79,8 @@ export const hostFacts = z.strictObject({
   version: z.string().max(40),
   acceleration: z.enum(['hardware', 'emulated']),
   capacity,
-  images: z.array(hostImage).max(1000),
+  images: z.array(hostImage).max(1000).readonly(),
 })
 
 export const stamp = z.strictObject({ epoch: z.int().min(0), generation: z.int().min(0) })
-export const consoleTail = z.array(line).max(200)
+export const consoleTail = z.array(line).max(200).readonly()

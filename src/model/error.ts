@@ -162,6 +162,18 @@ export const errorTable = {
     'another agent (pid {pid}) already serves host "{host}" in {dir}',
     'stop it first: one agent per host',
   ),
+  agent_misbehaved: row(
+    'system',
+    502,
+    'the agent of host "{host}" answered {what}',
+    'see whether agent and coordinator are of the same version',
+  ),
+  host_taken: row(
+    'caller',
+    409,
+    'host "{host}" is already served by another connected agent',
+    'stop that one, or give this agent another host name',
+  ),
   coordinator_running: row(
     'caller',
     409,

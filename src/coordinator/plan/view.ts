@@ -23,6 +23,8 @@ export type GrantedLease = Extract<Lease, { state: 'granted' }>
 /** A machine with what only the coordinator knows of it. */
 export interface HeldMachine extends Machine {
   readonly host: HostId
+  /** Monotonic; when it was named, or found after a restart. */
+  readonly namedAtMs: number
   /** Monotonic; when `state` last changed. */
   readonly stateAtMs: number
   /** Its host has reported it ready once. */

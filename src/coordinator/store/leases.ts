@@ -9,17 +9,14 @@ import {
   leaseId,
   leaseName,
   machineId,
-  machineSpec,
   timeline,
   trustDomain,
 } from '../../api/server.ts'
-import { assert, type Lease, type LeaseEnd, type MachineSpec, type TimelineStep } from '../../model/index.ts'
+import { assert, type Lease, type LeaseEnd, type TimelineStep } from '../../model/index.ts'
 
 /** A lease with what a restart, or a person who asks why, needs besides. */
 export interface LeaseRecord {
   readonly lease: Lease
-  /** Of its machine: lets a restarted coordinator want the machine before its host has spoken. */
-  readonly spec?: MachineSpec
   /** Of its machine, or of the machine that failed it. */
   readonly timeline?: readonly TimelineStep[]
   readonly consoleTail?: readonly string[]
@@ -47,7 +44,6 @@ const row = z.strictObject({
   state: z.enum(['waiting', 'granted', 'ended']),
   machine: optional(machineId),
   host: optional(hostId),
-  spec: json(machineSpec),
   granted_at_ms: optional(z.int()),
   ending: optional(z.enum(['released', 'expired', 'failed', 'lost'])),
   ended_at_ms: optional(z.int()),
@@ -82,17 +78,16 @@ export function selectEnded(
 }
 
 /** Writes a lease as it is now, new or known. */
-export function upsertLease(db: DatabaseSync, { lease, spec, timeline, consoleTail }: LeaseRecord): void {
+export function upsertLease(db: DatabaseSync, { lease, timeline, consoleTail }: LeaseRecord): void {
   const granted = lease.state === 'granted' ? lease : undefined
   const ended = lease.state === 'ended' ? lease : undefined
   db.prepare(
     `INSERT INTO lease (id, name, runner, trust_domain, flavor, image, ttl_ms, asked_at_ms, attempts, state, machine,
-       host, spec, granted_at_ms, ending, ended_at_ms, failure, timeline, console_tail)
+       host, granted_at_ms, ending, ended_at_ms, failure, timeline, console_tail)
      VALUES (:id, :name, :runner, :trustDomain, :flavor, :image, :ttlMs, :askedAtMs, :attempts, :state, :machine,
-       :host, :spec, :grantedAtMs, :ending, :endedAtMs, :failure, :timeline, :consoleTail)
+       :host, :grantedAtMs, :ending, :endedAtMs, :failure, :timeline, :consoleTail)
      ON CONFLICT (id) DO UPDATE SET ttl_ms = :ttlMs, attempts = :attempts, state = :state, machine = :machine,
-       host = coalesce(:host, host), spec = coalesce(:spec, spec),
-       granted_at_ms = coalesce(:grantedAtMs, granted_at_ms), ending = :ending, ended_at_ms = :endedAtMs,
+       host = coalesce(:host, host), granted_at_ms = coalesce(:grantedAtMs, granted_at_ms), ending = :ending, ended_at_ms = :endedAtMs,
        failure = :failure, timeline = :timeline, console_tail = :consoleTail`,
   ).run({
     id: lease.id,
@@ -107,7 +102,6 @@ export function upsertLease(db: DatabaseSync, { lease, spec, timeline, consoleTa
     state: lease.state,
     machine: granted?.machine ?? ended?.machine ?? null,
     host: granted?.host ?? null,
-    spec: text(spec),
     grantedAtMs: round(granted?.grantedAtMs),
     ending: ended?.end ?? null,
     endedAtMs: round(ended?.endedAtMs),
@@ -146,7 +140,6 @@ function parse(raw: unknown, aliveAtMs: number): LeaseRecord {
   }
   return {
     lease: withState(claim, value),
-    ...(value.spec === undefined ? {} : { spec: value.spec }),
     ...(value.timeline === undefined ? {} : { timeline: value.timeline }),
     ...(value.console_tail === undefined ? {} : { consoleTail: value.console_tail }),
   }

@@ -10,13 +10,14 @@ import { type DatabaseId, type MachineId, parseId } from '../../model/index.ts'
 import { type LeaseRecord, pruneEnded, selectEnded, selectLive, upsertLease } from './leases.ts'
 import { takeLock } from './lock.ts'
 import { migrate } from './migrate.ts'
+import { deleteServed, insertServed, type Served, selectServed } from './served.ts'
 import { guarded } from './sqlite-error.ts'
 import { deleteToken, insertToken, selectTokens, type Token } from './tokens.ts'
 
 /** One durable fact. What is handed to `commit` together becomes durable together, or not at all. */
 export type Change =
   | { readonly kind: 'lease'; readonly record: LeaseRecord }
-  | { readonly kind: 'served'; readonly machine: MachineId }
+  | { readonly kind: 'served'; readonly served: Served }
   | { readonly kind: 'gone'; readonly machine: MachineId }
 
 export interface Store {
@@ -33,7 +34,7 @@ export interface Store {
     readonly limit: number
   }): readonly LeaseRecord[]
   /** Machines that were granted once and are not known to be gone. */
-  served(): readonly MachineId[]
+  served(): readonly Served[]
   /** Durable when this returns; throws `database_failed` and changes nothing otherwise. */
   commit(changes: readonly Change[]): void
   /** Forgets ended leases that nobody will ask about any more. */
@@ -98,11 +99,7 @@ function build(db: DatabaseSync, { file, makeId, unlock }: Around): Store {
       }),
     liveLeases: (aliveAtMs) => guarded(file, () => selectLive(db, aliveAtMs)),
     endedLeases: (filter) => guarded(file, () => selectEnded(db, filter)),
-    served: () =>
-      db
-        .prepare('SELECT machine FROM served')
-        .all()
-        .map((raw) => parseId('MachineId', String(raw.machine))),
+    served: () => guarded(file, () => selectServed(db)),
     commit: (changes) =>
       guarded(file, () =>
         atomically(db, () => {
@@ -122,12 +119,9 @@ function build(db: DatabaseSync, { file, makeId, unlock }: Around): Store {
 }
 
 function write(db: DatabaseSync, change: Change): void {
-  if (change.kind === 'lease') return upsertLease(db, change.record)
-  const sql =
-    change.kind === 'served'
-      ? 'INSERT INTO served (machine) VALUES (?) ON CONFLICT DO NOTHING'
-      : 'DELETE FROM served WHERE machine = ?'
-  db.prepare(sql).run(change.machine)
+  if (change.kind === 'lease') upsertLease(db, change.record)
+  else if (change.kind === 'served') insertServed(db, change.served)
+  else deleteServed(db, change.machine)
 }
 
 function atomically(db: DatabaseSync, task: () => void): void {

@@ -20,14 +20,13 @@ CREATE TABLE lease (
   state         TEXT    NOT NULL CHECK (state IN ('waiting', 'granted', 'ended')),
   machine       TEXT,
   host          TEXT,
-  spec          TEXT,
   granted_at_ms INTEGER,
   ending        TEXT    CHECK (ending IN ('released', 'expired', 'failed', 'lost')),
   ended_at_ms   INTEGER,
   failure       TEXT,
   timeline      TEXT,
   console_tail  TEXT,
-  CHECK (state <> 'granted' OR (machine IS NOT NULL AND host IS NOT NULL AND spec IS NOT NULL)),
+  CHECK (state <> 'granted' OR (machine IS NOT NULL AND host IS NOT NULL)),
   CHECK ((state = 'ended') = (ending IS NOT NULL))
 ) STRICT;
 
@@ -39,7 +38,9 @@ CREATE INDEX lease_ended ON lease (runner, name, seq) WHERE state = 'ended';
 -- Machines that have been granted, ever; a row leaves when its host reports the machine gone.
 -- A machine found after a restart is never granted again while it stands here.
 CREATE TABLE served (
-  machine TEXT PRIMARY KEY
+  machine TEXT PRIMARY KEY,
+  host    TEXT NOT NULL,
+  spec    TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- Runners. Only the SHA-256 of a token is kept.

@@ -1,0 +1,154 @@
+/**
+ * The one place where leases change: the store first, memory after, so that nobody is ever told what a restart would
+ * not know. When the store refuses, nothing has changed.
+ */
+import type { Failure, LeaseEnd, LeaseId, TimelineStep } from '../model/index.ts'
+import type { Events } from './events.ts'
+import type { HeldMachine } from './plan/index.ts'
+import type { Ports } from './ports.ts'
+import type { LiveLease, State } from './state.ts'
+import type { LeaseRecord } from './store/leases.ts'
+import type { Change } from './store/store.ts'
+
+export interface Ending {
+  readonly live: LiveLease
+  readonly end: LeaseEnd
+  readonly failure?: Failure
+  readonly timeline?: readonly TimelineStep[]
+  readonly consoleTail?: readonly string[]
+}
+
+export interface Grant {
+  readonly live: LiveLease
+  readonly machine: HeldMachine
+}
+
+/** Console lines kept with an ended lease. */
+const TAIL_LINES_MAX = 40
+
+export class LeaseBook {
+  readonly #state: State
+  readonly #ports: Ports
+  readonly #events: Events
+  readonly #watchers = new Map<LeaseId, Set<() => void>>()
+
+  constructor(state: State, ports: Ports, events: Events) {
+    this.#state = state
+    this.#ports = ports
+    this.#events = events
+  }
+
+  /** A new lease, or one with more attempts. */
+  write(live: LiveLease): void {
+    this.#ports.store.commit([{ kind: 'lease', record: live }])
+    this.#state.setLease(live)
+  }
+
+  /** Ends and grants, all or none. */
+  settle({ ends, grants }: { readonly ends: readonly Ending[]; readonly grants: readonly Grant[] }): void {
+    if (ends.length + grants.length === 0) return
+    const ended = ends.map((ending) => this.#ended(ending))
+    const granted = grants.map((grant) => this.#granted(grant))
+    const changes: Change[] = [...ended, ...granted].map((record) => ({ kind: 'lease', record }))
+    for (const { machine: served } of grants) {
+      const { machine, host, spec } = served
+      changes.push({ kind: 'served', served: { machine, host, spec } })
+    }
+    this.#ports.store.commit(changes)
+    for (const ending of ends) this.#afterEnd(ending)
+    granted.forEach((live, index) => {
+      const machine = grants[index]?.machine
+      if (machine) this.#afterGrant(live, machine)
+    })
+  }
+
+  /** Calls `task` once when the lease's state changes; the returned function takes it back. */
+  watch(lease: LeaseId, task: () => void): () => void {
+    const watchers = this.#watchers.get(lease) ?? new Set()
+    this.#watchers.set(lease, watchers.add(task))
+    return () => {
+      watchers.delete(task)
+      if (watchers.size === 0 && this.#watchers.get(lease) === watchers) this.#watchers.delete(lease)
+    }
+  }
+
+  /** Lets everybody who waits look again. */
+  wakeAll(): void {
+    for (const lease of [...this.#watchers.keys()]) this.#wake(lease)
+  }
+
+  #ended({ live: { lease }, end, failure, timeline, consoleTail }: Ending): LeaseRecord {
+    const { state: _, ...claim } = lease
+    const machine = lease.state === 'granted' ? lease.machine : undefined
+    const steps =
+      timeline ?? (machine === undefined ? undefined : this.#state.machines.get(machine)?.timeline)
+    return {
+      lease: {
+        ...claim,
+        state: 'ended',
+        end,
+        endedAtMs: this.#ports.clock.wall(),
+        ...(machine === undefined ? {} : { machine }),
+        ...(failure ? { failure } : {}),
+      },
+      ...(steps ? { timeline: steps } : {}),
+      ...(consoleTail ? { consoleTail: consoleTail.slice(-TAIL_LINES_MAX) } : {}),
+    }
+  }
+
+  #granted({ live: { lease }, machine }: Grant): LiveLease {
+    return {
+      lease: {
+        ...lease,
+        state: 'granted',
+        machine: machine.machine,
+        host: machine.host,
+        grantedAtMs: this.#ports.clock.wall(),
+      },
+      timeline: machine.timeline,
+    }
+  }
+
+  #afterEnd({ live, end, failure }: Ending): void {
+    const { lease } = live
+    this.#state.deleteLease(live)
+    const machine = lease.state === 'granted' ? this.#state.machines.get(lease.machine) : undefined
+    if (machine) {
+      this.#state.doom(machine, this.#ports.clock.now())
+      this.#events.machineDoomed({ machine: machine.machine, why: 'ended' })
+    }
+    this.#events.leaseEnded({
+      lease: lease.id,
+      name: lease.name,
+      runner: lease.owner.runner,
+      end,
+      ...(failure ? { failure } : {}),
+    })
+    this.#wake(lease.id)
+  }
+
+  #afterGrant(live: LiveLease, { machine }: HeldMachine): void {
+    const { lease } = live
+    const held = this.#state.machines.get(machine)
+    this.#state.setLease(live)
+    this.#state.served.add(machine)
+    if (held) {
+      const stateAtMs = this.#ports.clock.now()
+      this.#state.machines.set(machine, { ...held, state: 'leased', lease: lease.id, stateAtMs })
+    }
+    this.#events.leaseGranted({
+      lease: lease.id,
+      name: lease.name,
+      runner: lease.owner.runner,
+      machine,
+      waitedMs: Math.round(this.#ports.clock.wall() - lease.askedAtMs),
+    })
+    this.#wake(lease.id)
+  }
+
+  #wake(lease: LeaseId): void {
+    const watchers = this.#watchers.get(lease)
+    this.#watchers.delete(lease)
+    for (const task of watchers ?? []) task()
+  }
+}

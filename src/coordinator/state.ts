@@ -1,0 +1,165 @@
+/** What the coordinator knows at this moment. Leases are mirrored in the store; the rest is rediscovered from hosts. */
+import type {
+  Failure,
+  FlavorName,
+  HostFacts,
+  HostId,
+  LeaseId,
+  MachineId,
+  Reservation,
+  ReservationId,
+  TimelineStep,
+} from '../model/index.ts'
+import { roomFor } from './placement/embedded.ts'
+import type { GrantedLease, HeldMachine, Trouble, WaitingLease } from './plan/index.ts'
+import type { AgentLink } from './ports.ts'
+
+/** A lease that has not ended. */
+export interface LiveLease {
+  readonly lease: WaitingLease | GrantedLease
+  /** Of its machine, once granted. */
+  readonly timeline?: readonly TimelineStep[]
+  /** Written by the plan each turn while it waits. */
+  readonly wait?: { readonly position: number; readonly making: number; readonly reason?: Failure }
+}
+
+/** A host that has spoken, or that a lease's machine is on. */
+export interface Host {
+  readonly host: HostId
+  facts?: HostFacts
+  /** Its agent's connection, once it has said hello. */
+  link?: AgentLink
+  /** Monotonic: last frame, or when it was lost. */
+  heardAtMs: number
+  /** Its machines of before this coordinator's start have been taken over. */
+  adopted: boolean
+  /** Away too long: its machines are given up. */
+  forgotten: boolean
+  /** Of its wanted set; never goes back while this coordinator runs. */
+  generation: number
+  /** The wanted set differs from what was sent last. */
+  dirty: boolean
+  /** Monotonic: when the wanted set was sent last; `undefined` = must be sent. */
+  sentAtMs: number | undefined
+}
+
+export class State {
+  readonly leases = new Map<LeaseId, LiveLease>()
+  readonly #names = new Map<string, LeaseId>()
+  readonly machines = new Map<MachineId, HeldMachine>()
+  readonly reservations = new Map<ReservationId, Reservation>()
+  readonly hosts = new Map<HostId, Host>()
+  readonly troubles = new Map<string, Trouble>()
+  /** Machines that were granted once and are not known to be gone. */
+  readonly served = new Set<MachineId>()
+  /** How long the last machine of a flavor took to become ready. */
+  readonly makingMs = new Map<FlavorName, number>()
+
+  named(runner: string, name: string): LiveLease | undefined {
+    const id = this.#names.get(nameKey(runner, name))
+    return id === undefined ? undefined : this.leases.get(id)
+  }
+
+  setLease(live: LiveLease): void {
+    const { id, owner, name } = live.lease
+    this.leases.set(id, live)
+    this.#names.set(nameKey(owner.runner, name), id)
+  }
+
+  deleteLease({ lease: { id, owner, name } }: LiveLease): void {
+    this.leases.delete(id)
+    this.#names.delete(nameKey(owner.runner, name))
+  }
+
+  countOf(runner: string): number {
+    let count = 0
+    for (const { lease } of this.leases.values()) if (lease.owner.runner === runner) count += 1
+    return count
+  }
+
+  host(host: HostId, now: number): Host {
+    const known = this.hosts.get(host)
+    if (known) return known
+    const made: Host = {
+      host,
+      heardAtMs: now,
+      adopted: false,
+      forgotten: false,
+      generation: 0,
+      dirty: true,
+      sentAtMs: undefined,
+    }
+    this.hosts.set(host, made)
+    return made
+  }
+
+  machinesOn(host: HostId): HeldMachine[] {
+    return [...this.machines.values()].filter((machine) => machine.host === host)
+  }
+
+  /** A machine and the room it stands in; its host hears of it with the next wanted set. */
+  addMachine(machine: Omit<HeldMachine, 'since'>): void {
+    const generation = this.hosts.get(machine.host)?.generation ?? 0
+    // A doomed one is in no wanted set already: nothing new has to be said.
+    const since = machine.state === 'doomed' ? generation : generation + 1
+    this.machines.set(machine.machine, { ...machine, since })
+    this.reservations.set(machine.reservation, {
+      id: machine.reservation,
+      host: machine.host,
+      room: roomFor(machine.spec),
+      machine: machine.machine,
+    })
+    if (machine.state !== 'doomed') this.touch(machine.host)
+  }
+
+  /** Changes what is wanted of a machine; its host hears of it with the next wanted set. */
+  changeMachine(machine: HeldMachine, change: Partial<HeldMachine>): void {
+    const since = (this.hosts.get(machine.host)?.generation ?? 0) + 1
+    this.machines.set(machine.machine, { ...machine, ...change, since })
+    this.touch(machine.host)
+  }
+
+  doom(machine: HeldMachine, now: number): void {
+    if (machine.state !== 'doomed') this.changeMachine(machine, { state: 'doomed', stateAtMs: now })
+  }
+
+  /** The machine is gone: its reservation is free. */
+  removeMachine({ machine, reservation }: HeldMachine): void {
+    this.machines.delete(machine)
+    this.served.delete(machine)
+    const held = this.reservations.get(reservation)
+    if (!held) return
+    const { id, host, room } = held
+    this.reservations.set(id, { id, host, room })
+  }
+
+  /** The process stood still for a while: nobody could be heard, so nobody was silent. */
+  shift(byMs: number): void {
+    for (const live of [...this.leases.values()]) {
+      this.setLease({ ...live, lease: { ...live.lease, aliveAtMs: live.lease.aliveAtMs + byMs } })
+    }
+    for (const host of this.hosts.values()) host.heardAtMs += byMs
+  }
+
+  /** Gives a host's machines up, and their room. */
+  forget(host: Host): void {
+    for (const { machine } of this.machinesOn(host.host)) this.machines.delete(machine)
+    for (const { id, host: on } of [...this.reservations.values()])
+      if (on === host.host) this.reservations.delete(id)
+    host.forgotten = true
+    host.adopted = false
+    host.dirty = true
+  }
+
+  /** What a machine's host calls its image. */
+  imageName({ host, spec }: HeldMachine): string | undefined {
+    return this.hosts.get(host)?.facts?.images.find(({ digest }) => digest === spec.image)?.name
+  }
+
+  touch(host: HostId): void {
+    const known = this.hosts.get(host)
+    if (known) known.dirty = true
+  }
+}
+
+const nameKey = (runner: string, name: string): string => `${runner}/${name}`

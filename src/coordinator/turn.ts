@@ -1,0 +1,136 @@
+/** One turn of the coordinator: look, decide (the plan), act. The only place where the plan's steps are carried out. */
+import {
+  assert,
+  type Flavor,
+  type FlavorName,
+  type LeaseId,
+  type MachineSpec,
+  type Reservation,
+  type TrustDomain,
+} from '../model/index.ts'
+import type { Events } from './events.ts'
+import type { Ending, Grant, LeaseBook } from './lease-book.ts'
+import { plan, type Step, type View } from './plan/index.ts'
+import type { Ports } from './ports.ts'
+import type { LiveLease, State } from './state.ts'
+
+export class Turn {
+  readonly #state: State
+  readonly #ports: Ports
+  readonly #events: Events
+  readonly #book: LeaseBook
+  readonly #flavors: ReadonlyMap<FlavorName, Flavor>
+  readonly #domains: () => ReadonlyMap<FlavorName, readonly TrustDomain[]>
+
+  constructor(parts: {
+    readonly state: State
+    readonly ports: Ports
+    readonly events: Events
+    readonly book: LeaseBook
+    readonly flavors: ReadonlyMap<FlavorName, Flavor>
+    readonly domains: () => ReadonlyMap<FlavorName, readonly TrustDomain[]>
+  }) {
+    this.#state = parts.state
+    this.#ports = parts.ports
+    this.#events = parts.events
+    this.#book = parts.book
+    this.#flavors = parts.flavors
+    this.#domains = parts.domains
+  }
+
+  /** Throws `database_failed` with nothing done when the store refuses; the next turn decides anew. */
+  run(): void {
+    const steps = plan(this.view(), this.#ports.clock.now())
+    const ends: Ending[] = []
+    const grants: Grant[] = []
+    for (const step of steps) {
+      if (step.do === 'end') ends.push({ live: this.#live(step.lease), end: step.end, failure: step.failure })
+      if (step.do === 'grant') grants.push(this.#grant(step))
+    }
+    this.#book.settle({ ends, grants })
+    for (const step of steps) this.#act(step)
+  }
+
+  /** What the plan sees. */
+  view(): View {
+    const state = this.#state
+    return {
+      flavors: this.#flavors,
+      domains: this.#domains(),
+      leases: [...state.leases.values()].map(({ lease }) => lease),
+      hosts: [...state.hosts.values()]
+        .filter(({ forgotten }) => !forgotten)
+        .map(({ host, link, facts }) => ({
+          host,
+          connected: link !== undefined,
+          ...(facts ? { facts } : {}),
+        })),
+      machines: [...state.machines.values()],
+      reservations: [...state.reservations.values()],
+      troubles: [...state.troubles.values()],
+    }
+  }
+
+  #act(step: Step): void {
+    switch (step.do) {
+      case 'end':
+      case 'grant':
+        return
+      case 'doom': {
+        const machine = this.#state.machines.get(step.machine)
+        assert(machine && machine.state !== 'leased', `${step.machine} cannot be doomed as ${step.why}`)
+        this.#state.doom(machine, this.#ports.clock.now())
+        this.#events.machineDoomed({ machine: step.machine, why: step.why })
+        return
+      }
+      case 'drop':
+        this.#state.reservations.delete(step.reservation)
+        return
+      case 'name': {
+        const reservation = this.#state.reservations.get(step.reservation)
+        assert(reservation && reservation.machine === undefined, `${step.reservation} is not free`)
+        this.#name(reservation, step.spec)
+        return
+      }
+      case 'reserve':
+        this.#name({ id: this.#ports.ids.reservation(), host: step.host }, step.spec)
+        return
+      case 'wait': {
+        const { lease, do: _, ...wait } = step
+        this.#state.setLease({ ...this.#live(lease), wait })
+        return
+      }
+    }
+  }
+
+  #name({ id, host }: Pick<Reservation, 'id' | 'host'>, spec: MachineSpec): void {
+    const now = this.#ports.clock.now()
+    const machine = this.#ports.ids.machine()
+    this.#state.addMachine({
+      machine,
+      host,
+      reservation: id,
+      spec,
+      state: 'named',
+      made: false,
+      createdAtMs: this.#ports.clock.wall(),
+      namedAtMs: now,
+      stateAtMs: now,
+      timeline: [],
+    })
+    this.#events.machineNamed({ machine, host, flavor: spec.flavor })
+  }
+
+  #live(lease: LeaseId): LiveLease {
+    const live = this.#state.leases.get(lease)
+    assert(live, `the plan speaks of lease ${lease}, which is not live`)
+    return live
+  }
+
+  #grant(step: Extract<Step, { do: 'grant' }>): Grant {
+    const machine = this.#state.machines.get(step.machine)
+    assert(machine?.state === 'ready' && machine.lease === undefined, `${step.machine} is not free to grant`)
+    assert(!this.#state.served.has(step.machine), `${step.machine} has served before`)
+    return { live: this.#live(step.lease), machine }
+  }
+}

@@ -1,0 +1,111 @@
+/** What callers are shown. No secret passes here but through `accessView`. */
+import type { LeaseView, MachineView, Reply } from '../api/index.ts'
+import type { Access, Flavor } from '../model/index.ts'
+import { NO_ROOM, plus } from './placement/embedded.ts'
+import type { HeldMachine } from './plan/index.ts'
+import type { Host, LiveLease, State } from './state.ts'
+import type { LeaseRecord } from './store/leases.ts'
+import type { Token } from './store/tokens.ts'
+
+/** A lease, live or ended; of a waiting one also why it waits and for how long about. `now` is monotonic. */
+export function leaseView(record: LeaseRecord | LiveLease, state: State, now: number): LeaseView {
+  const { lease, timeline: kept } = record
+  const granted = lease.state === 'granted' ? lease : undefined
+  const ended = lease.state === 'ended' ? lease : undefined
+  const machine = granted?.machine ?? ended?.machine
+  const timeline = (granted && state.machines.get(granted.machine)?.timeline) ?? kept
+  return defined({
+    id: lease.id,
+    name: lease.name,
+    runner: lease.owner.runner,
+    trustDomain: lease.owner.trustDomain,
+    flavor: lease.flavor,
+    image: lease.image,
+    state: lease.state,
+    ttlMs: lease.ttlMs,
+    askedAtMs: lease.askedAtMs,
+    grantedAtMs: granted?.grantedAtMs,
+    endedAtMs: ended?.endedAtMs,
+    machine,
+    host: granted?.host,
+    end: ended?.end,
+    failure: ended?.failure,
+    waiting: lease.state === 'waiting' ? waitingView(record, state, now) : undefined,
+    timeline: timeline && [...timeline],
+    consoleTail: 'consoleTail' in record && record.consoleTail ? [...record.consoleTail] : undefined,
+  })
+}
+
+export function machineView(machine: HeldMachine, state: State): MachineView {
+  const lease = machine.lease === undefined ? undefined : state.leases.get(machine.lease)
+  return defined({
+    machine: machine.machine,
+    host: machine.host,
+    state: machine.state,
+    spec: machine.spec,
+    createdAtMs: machine.createdAtMs,
+    readyAtMs: machine.readyAtMs,
+    lease: lease?.lease.name,
+    timeline: [...machine.timeline],
+    address: machine.access?.address,
+    port: machine.access?.port,
+    hostKey: machine.access?.hostKey,
+  })
+}
+
+export function hostView(host: Host, state: State): Reply<'hostList'>['hosts'][number] {
+  const reservations = [...state.reservations.values()].filter((each) => each.host === host.host)
+  return defined({
+    host: host.host,
+    connected: host.link !== undefined,
+    facts: host.facts,
+    machines: state.machinesOn(host.host).length,
+    reserved: reservations.reduce((sum, { room }) => plus(sum, room), NO_ROOM),
+  })
+}
+
+export const flavorView = (flavor: Flavor): Reply<'flavorList'>['flavors'][number] => ({
+  ...flavor,
+  network: { allow: [...flavor.network.allow] },
+})
+
+export const tokenView = (token: Token): Reply<'tokenList'>['tokens'][number] => ({
+  ...token,
+  flavors: [...token.flavors],
+  images: [...token.images],
+})
+
+/** The one place where a private key is put into words for a caller. */
+export const accessView = (access: Access): Reply<'leaseAccess'> => ({
+  ...access,
+  privateKey: access.privateKey.reveal(),
+})
+
+function waitingView(record: LeaseRecord | LiveLease, state: State, now: number): LeaseView['waiting'] {
+  const wait = 'wait' in record ? record.wait : undefined
+  if (!wait) return { position: 1, making: 0 }
+  return defined({ ...wait, estimateMs: estimate(record, wait.position, { state, now }) })
+}
+
+/** When the machine that this lease will have should be ready, going by the last one of its flavor. */
+function estimate(
+  { lease }: LeaseRecord | LiveLease,
+  position: number,
+  { state, now }: { readonly state: State; readonly now: number },
+): number | undefined {
+  const lastMs = state.makingMs.get(lease.flavor)
+  const making = [...state.machines.values()]
+    .filter((each) => each.spec.flavor === lease.flavor && each.spec.trustDomain === lease.owner.trustDomain)
+    .filter((each) => each.state === 'named' || each.state === 'creating')
+    .sort((a, b) => a.namedAtMs - b.namedAtMs)[position - 1]
+  return lastMs === undefined || !making ? undefined : Math.max(0, making.namedAtMs + lastMs - now)
+}
+
+type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
+  [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>
+}
+
+/** Without the keys whose value is undefined: absent is absent, on the wire too. */
+function defined<T extends object>(value: T): Defined<T> {
+  return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined)) as Defined<T>
+}
