@@ -109,7 +109,10 @@ export class Coordinator {
     return this.#leases.view(this.#leases.find(caller, name))
   }
 
-  /** `get`, held back until the state differs from `state`, for `waitMs` at most. */
+  /**
+   * `get`, held back until the state differs from `state`, for `waitMs` at most. An owner who asks is alive: this
+   * counts as a heartbeat, when it begins, while it waits and when it ends.
+   */
   async wait(
     caller: Caller,
     name: string,
@@ -119,7 +122,7 @@ export class Coordinator {
       signal,
     }: { readonly state?: LeaseView['state']; readonly waitMs: number; readonly signal: AbortSignal },
   ): Promise<LeaseView> {
-    const now = this.get(caller, name)
+    const now = this.#leases.view(this.#leases.touch(caller, name))
     if (now.state !== (state ?? now.state) || now.state === 'ended' || this.#closing) return now
     await new Promise<void>((resolve) => {
       const done = (): void => {
@@ -134,7 +137,7 @@ export class Coordinator {
       if (signal.aborted) done()
     })
     if (signal.aborted) throw new SlipwayError('cancelled', { what: `waiting for lease "${name}"` })
-    return this.get(caller, now.id)
+    return this.#leases.view(this.#leases.touch(caller, now.id))
   }
 
   heartbeat(caller: Caller, name: string): LeaseView {
@@ -269,6 +272,7 @@ export class Coordinator {
       this.#state.shift(stalledMs)
     }
     this.#after(() => {
+      this.#leases.touchWatched()
       this.#fleet.tick()
       if (now - this.#prunedAtMs < PRUNE_EVERY_MS) return
       this.#prunedAtMs = now

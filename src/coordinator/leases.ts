@@ -97,11 +97,23 @@ export class Leases {
 
   /** The front lives. An ended lease is shown as it ended. */
   heartbeat(caller: Caller, name: string): LiveLease | LeaseRecord {
-    const found = this.#mine(caller, name)
-    if (!isLive(found)) return found
-    const live = { ...found, lease: { ...found.lease, aliveAtMs: this.#ports.clock.now() } }
-    this.#state.setLease(live)
-    return live
+    const mine = this.#mine(caller, name)
+    return isLive(mine) ? this.#alive(mine) : mine
+  }
+
+  /** `find`; whoever looks at a lease of their own keeps it alive. */
+  touch(caller: Caller, name: string): LiveLease | LeaseRecord {
+    const found = this.find(caller, name)
+    const own = found.lease.owner.runner === caller.runner
+    return isLive(found) && own ? this.#alive(found) : found
+  }
+
+  /** Leases that somebody is waiting on are alive. */
+  touchWatched(): void {
+    for (const id of this.#book.watched()) {
+      const live = this.#state.leases.get(id)
+      if (live) this.#alive(live)
+    }
   }
 
   /** Ends the lease, whatever it waits for or holds. Fine if it has ended. */
@@ -149,7 +161,11 @@ export class Leases {
           : undefined
     if (differs)
       throw new SlipwayError('conflict', { kind: 'lease', name: ask.name, detail: `it has ${differs}` })
-    const live = { ...known, lease: { ...lease, aliveAtMs: this.#ports.clock.now() } }
+    return this.#alive(known)
+  }
+
+  #alive({ lease, ...rest }: LiveLease): LiveLease {
+    const live = { ...rest, lease: { ...lease, aliveAtMs: this.#ports.clock.now() } }
     this.#state.setLease(live)
     return live
   }
