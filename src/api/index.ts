@@ -9,4 +9,4 @@ export {
   type Scope,
 } from './endpoints.ts'
 export type { LeaseView, MachineView, Problem, Schemas } from './schemas.ts'
-export type { Finding, FromAgent, FromCoordinator } from './stream.ts'
+export type { Finding, FromAgent, FromCoordinator, MachineReportFrame } from './stream.ts'
