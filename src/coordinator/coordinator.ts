@@ -5,20 +5,20 @@
  * A plain object driven by its ports, so that a simulation runs many of them in one process.
  */
 import type { FromAgent, LeaseView, MachineView, Reply } from '../api/index.ts'
-import { type Failure, type HostId, type MachineId, SlipwayError } from '../model/index.ts'
+import { type MachineId, SlipwayError } from '../model/index.ts'
 import { type Caller, Callers, OPERATOR } from './callers.ts'
 import { Events } from './events.ts'
 import { Fleet } from './fleet.ts'
+import { Inventory } from './inventory.ts'
 import { LeaseBook } from './lease-book.ts'
 import { type LeaseAsk, Leases } from './leases.ts'
-import type { HeldMachine } from './plan/index.ts'
 import type { AgentLink, Ports, Settings } from './ports.ts'
-import { expectKind, type Question, Questions } from './questions.ts'
+import { Questions } from './questions.ts'
 import { restore } from './restore.ts'
 import { State } from './state.ts'
 import type { Token } from './store/tokens.ts'
 import { Turn } from './turn.ts'
-import { accessView, flavorView, hostView, machineView, tokenView } from './views.ts'
+import { flavorView, tokenView } from './views.ts'
 
 /** Expiry, silence and grace are looked at this often. */
 const TICK_MS = 1_000
@@ -27,8 +27,6 @@ const STALL_MS = 5_000
 const PRUNE_EVERY_MS = 600_000
 /** A connection that has not said hello by then is closed. */
 const HELLO_MS_MAX = 10_000
-const QUESTION_MS = 10_000
-const LOG_LINES = 100
 
 export interface AgentSession {
   receive(frame: FromAgent): void
@@ -47,6 +45,7 @@ export class Coordinator {
   readonly #fleet: Fleet
   readonly #turn: Turn
   readonly #questions: Questions
+  readonly #inventory: Inventory
   #tickedAtMs: number
   #prunedAtMs = Number.NEGATIVE_INFINITY
   #stopTick: () => void = () => {}
@@ -71,6 +70,7 @@ export class Coordinator {
     const domains = () => this.#callers.domains(flavors.values())
     this.#turn = new Turn({ state, ports, events, book, flavors, domains })
     this.#questions = new Questions(ports.clock, ports.ids)
+    this.#inventory = new Inventory({ state, ports, events, book, questions: this.#questions })
     restore(state, ports)
     this.#tickedAtMs = ports.clock.now()
     events.started({ database: ports.store.database, epoch, leases: state.leases.size })
@@ -174,60 +174,37 @@ export class Coordinator {
   }
 
   machines(): MachineView[] {
-    return [...this.#state.machines.values()].map((machine) => machineView(machine, this.#state))
+    return this.#inventory.machines()
   }
 
   machine(id: MachineId): MachineView {
-    return machineView(this.#machine(id), this.#state)
+    return this.#inventory.machine(id)
   }
 
   machineAccess(id: MachineId): Reply<'machineAccess'> {
-    const { access, host } = this.#machine(id)
-    if (!access) throw new SlipwayError('host_away', { host })
-    return accessView(access)
+    return this.#inventory.access(id)
   }
 
   /** The operator takes a machine away; its lease ends as lost. */
   removeMachine(id: MachineId): MachineView {
-    const machine = this.#machine(id)
-    this.#during(() => {
-      const live = machine.lease === undefined ? undefined : this.#state.leases.get(machine.lease)
-      const failure: Failure = { code: 'machine_removed', args: { machine: id } }
-      if (live) this.#book.settle({ ends: [{ live, end: 'lost', failure }], grants: [] })
-      this.#state.doom(this.#machine(id), this.#ports.clock.now())
-      this.#events.machineDoomed({ machine: id, why: 'removed' })
-    })
+    this.#during(() => this.#inventory.remove(id))
     return this.machine(id)
   }
 
-  async machineLog(id: MachineId, lines = LOG_LINES): Promise<readonly string[]> {
-    const { host } = this.#machine(id)
-    const answer = await this.#question(host, { kind: 'log', machine: id, lines })
-    return expectKind(answer, { kind: 'log', host }).lines
+  machineLog(id: MachineId, lines?: number): Promise<readonly string[]> {
+    return this.#inventory.log(id, lines)
   }
 
-  /** Asks the machine's agent to open a stream of this name onto its console. */
-  async openConsole(id: MachineId, stream: string): Promise<void> {
-    const { host } = this.#machine(id)
-    expectKind(await this.#question(host, { kind: 'console', machine: id, stream }), { kind: 'opened', host })
+  openConsole(id: MachineId, stream: string): Promise<void> {
+    return this.#inventory.openConsole(id, stream)
   }
 
   hosts(): Reply<'hostList'>['hosts'] {
-    return [...this.#state.hosts.values()].map((host) => hostView(host, this.#state))
+    return this.#inventory.hosts()
   }
 
-  /** What each host finds when it compares what is there with what should be. A host that cannot say is a finding. */
-  async audit(): Promise<Reply<'audit'>['hosts']> {
-    return Promise.all(
-      [...this.#state.hosts.keys()].map(async (host) => {
-        const answer = await this.#question(host, { kind: 'audit' }).catch(() => undefined)
-        const findings =
-          answer?.kind === 'audit'
-            ? answer.findings
-            : [{ kind: 'host', name: host, problem: 'missing' as const }]
-        return { host, findings }
-      }),
-    )
+  audit(): Promise<Reply<'audit'>['hosts']> {
+    return this.#inventory.audit()
   }
 
   createToken(ask: Omit<Token, 'createdAtMs'>): Reply<'tokenCreate'> {
@@ -311,17 +288,5 @@ export class Coordinator {
       this.#events.storeFailed({ failure: error.failure })
     }
     this.#fleet.flush()
-  }
-
-  #machine(id: MachineId): HeldMachine {
-    const machine = this.#state.machines.get(id)
-    if (!machine) throw new SlipwayError('not_found', { kind: 'machine', name: id })
-    return machine
-  }
-
-  async #question(host: HostId, question: Question): ReturnType<Questions['ask']> {
-    const link = this.#state.hosts.get(host)?.link
-    if (!link) throw new SlipwayError('host_away', { host })
-    return this.#questions.ask({ link, host }, question, { deadlineMs: QUESTION_MS })
   }
 }
