@@ -1,0 +1,87 @@
+/** Answers what the coordinator asks of a host: an audit, a machine's last console lines, its live console. */
+import { assertNever, type MachineId, toFailure, type WantedMachine } from '../model/index.ts'
+import { audit } from './audit.ts'
+import type { Answer, Question } from './conversation.ts'
+import type { Effects } from './effects.ts'
+import { type Held, spokenFailure, spokenLines } from './held.ts'
+import type { AgentPorts } from './ports.ts'
+import { scanHost } from './scan.ts'
+
+const ASKS_AT_ONCE = 32
+const ANSWER_MS = 20_000
+/** What is unwanted and still there after this long is a leak, even if it is being removed. */
+const REMOVAL_GRACE_MS = 60_000
+
+export interface AskView {
+  readonly held: ReadonlyMap<MachineId, Held>
+  readonly wanted: ReadonlyMap<MachineId, WantedMachine>
+}
+
+export class Asks {
+  readonly #ports: AgentPorts
+  readonly #effects: Effects
+  #open = 0
+
+  constructor(ports: AgentPorts, effects: Effects) {
+    this.#ports = ports
+    this.#effects = effects
+  }
+
+  /** Gives `say` the answer, a failure included; never throws. `view` is read when it is needed, not before. */
+  ask(question: Question, view: () => AskView, say: (answer: Answer) => void): void {
+    if (this.#open >= ASKS_AT_ONCE) {
+      const args = { what: 'the agent', limit: ASKS_AT_ONCE }
+      say({ kind: 'failed', failure: { code: 'too_busy', args } })
+      return
+    }
+    this.#open++
+    void this.#effects.run(async () => {
+      try {
+        say(
+          await this.#effects.within(`answering ${question.kind}`, ANSWER_MS, () =>
+            this.#answer(question, view),
+          ),
+        )
+      } catch (error) {
+        say({
+          kind: 'failed',
+          failure: spokenFailure(toFailure(error, 'host_setup', { object: question.kind })),
+        })
+      } finally {
+        this.#open--
+      }
+    })
+  }
+
+  async #answer(question: Question, view: () => AskView): Promise<Answer> {
+    const { driver, openConsole } = this.#ports
+    switch (question.kind) {
+      case 'audit':
+        return { kind: 'audit', findings: await this.#audit(view) }
+      case 'log': {
+        const { machine, lines } = question
+        return { kind: 'log', lines: spokenLines(await driver.console(machine, { lines }), lines) }
+      }
+      case 'console':
+        await openConsole(question.machine, question.stream, this.#effects.signal)
+        return { kind: 'opened' }
+      default:
+        return assertNever(question)
+    }
+  }
+
+  async #audit(view: () => AskView) {
+    const { listed, records } = await scanHost(this.#ports.driver, this.#ports.records)
+    const { held, wanted } = view()
+    const nowMs = this.#ports.clock.now()
+    const machines = (is: (held: Held) => boolean) =>
+      new Set([...held.values()].filter(is).map(({ machine }) => machine))
+    return audit({
+      listed: [...listed, ...records],
+      wanted: new Set(wanted.keys()),
+      excused: machines((one) => one.state === 'creating' || 'death' in one),
+      removing: machines((one) => one.state === 'destroying' && nowMs - one.sinceMs < REMOVAL_GRACE_MS),
+      agentLives: true,
+    })
+  }
+}

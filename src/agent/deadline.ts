@@ -1,0 +1,36 @@
+import { type Clock, SlipwayError } from '../model/index.ts'
+
+export interface Deadline {
+  readonly clock: Clock
+  /** Named in the error. */
+  readonly step: string
+  readonly deadlineMs: number
+  readonly signal: AbortSignal
+}
+
+/**
+ * `task`'s result, or `timed_out` naming the step, or the signal's reason. Settles at the deadline even if the task
+ * does not: a guest or a driver that hangs must not hang the agent. Time is the clock's, so that it can be simulated.
+ */
+export function withDeadline<T>(
+  { clock, step, deadlineMs, signal }: Deadline,
+  task: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason)
+    const controller = new AbortController()
+    const stop = (reason: unknown): void => {
+      settle()
+      reject(reason)
+      controller.abort(reason)
+    }
+    const onAbort = (): void => stop(signal.reason)
+    const cancel = clock.after(deadlineMs, () => stop(new SlipwayError('timed_out', { step, deadlineMs })))
+    const settle = (): void => {
+      cancel()
+      signal.removeEventListener('abort', onAbort)
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    task(controller.signal).finally(settle).then(resolve, reject)
+  })
+}

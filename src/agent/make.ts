@@ -1,0 +1,56 @@
+/** The making of one machine, from nothing to ready, straight through. Undoing it is the caller's: `driver.destroy`. */
+import type { Access, MachineId, MachineSpec, TimelineStep } from '../model/index.ts'
+import { SlipwayError } from '../model/index.ts'
+import { withDeadline } from './deadline.ts'
+import type { AgentPorts } from './ports.ts'
+import { makeReady } from './ready.ts'
+import type { Unseen } from './unseen.ts'
+
+/** Overlay, namespace, domain; the boot is not in it. */
+const CLONE_MS = 60_000
+
+export interface MakeOptions {
+  readonly acceleration: 'hardware' | 'emulated'
+  /** Path of the tools disk, if the operator gave tools. */
+  readonly tools?: string
+  readonly bootMs: number
+  readonly unseen: Unseen
+}
+
+export interface Making {
+  readonly machine: MachineId
+  readonly spec: MachineSpec
+  /** Grows while the machine is made. */
+  readonly timeline: TimelineStep[]
+  readonly step: (name: string) => void
+  readonly signal: AbortSignal
+}
+
+/**
+ * Resolves with the way in, once a job may have the machine and its record says so. Throws coded errors
+ * (`unknown_image`, `disk_full`, `guest_silent`, …); what exists by then is left for the caller to destroy.
+ */
+export async function makeMachine(ports: AgentPorts, options: MakeOptions, making: Making): Promise<Access> {
+  const { machine, spec, timeline, step, signal } = making
+  const { clock, driver, records } = ports
+  await records.put({ state: 'creating', machine, spec, timeline: [...timeline] })
+  if (options.acceleration === 'emulated' && !spec.allowEmulation) {
+    const detail = `this host only emulates, which flavor ${spec.flavor} does not allow`
+    throw new SlipwayError('create_failed', { machine, step: 'host', detail })
+  }
+  const { manifest, disk } = await ports.images.find(spec.image)
+  signal.throwIfAborted()
+  const tools = options.tools === undefined ? {} : { tools: options.tools }
+  const clone = await withDeadline({ clock, step: 'clone', deadlineMs: CLONE_MS, signal }, (inner) =>
+    driver.clone({ machine, spec, image: manifest, disk, ...tools, step, signal: inner }),
+  )
+  step('clone')
+  const access = await makeReady(
+    { ...ports, unseen: options.unseen },
+    { clone, user: manifest.user, tools: options.tools !== undefined, bootMs: options.bootMs, step, signal },
+  )
+  step('ready')
+  await records.put({ state: 'ready', machine, spec, timeline: [...timeline], access })
+  signal.throwIfAborted()
+  return access
+}

@@ -1,0 +1,132 @@
+/**
+ * Unique before used (design, decision 4): from a running guest with its link down to a machine a job may have.
+ *
+ *   sync ─► kit: reseed, clock, ids, host key, user key, door ─► judge ─► link up ─► SSH with the pinned key
+ *
+ * Any failure or deadline destroys the machine; nothing is repaired. Before `link up` no frame leaves the guest.
+ */
+import { type Access, type Clock, type MachineId, SlipwayError, sleep } from '../model/index.ts'
+import { type Deadline, withDeadline } from './deadline.ts'
+import type { Clone, Driver } from './drivers/driver.ts'
+import { type KeyPair, makeKeyPair } from './key-pair.ts'
+import {
+  ENTROPY_BYTES,
+  judgeAnswer,
+  KIT_PATH,
+  type KitAnswer,
+  type KitRequest,
+  kitInput,
+  MACHINE_ID_BYTES,
+} from './kit.ts'
+import type { Door } from './ports.ts'
+import type { Unseen } from './unseen.ts'
+
+/** How long a step may take. `sync` holds a whole boot, and is the operator's to set. */
+const deadlinesMs = { kit: 60_000, link: 10_000, ssh: 60_000 } as const
+/** Between two tries while the SSH server comes up. */
+const SSH_RETRY_MS = 100
+
+export interface ReadyPorts {
+  readonly driver: Pick<Driver, 'guest' | 'link'>
+  readonly clock: Clock
+  readonly random: (bytes: number) => Uint8Array
+  readonly door: Door
+  readonly unseen: Unseen
+}
+
+export interface ReadyRequest {
+  readonly clone: Clone
+  readonly user: string
+  readonly tools: boolean
+  readonly bootMs: number
+  readonly step: (name: string) => void
+  readonly signal: AbortSignal
+}
+
+/** Makes the guest unique and proves it; throws `guest_silent`, `guest_misbehaved`, `ssh_failed` and the like. */
+export async function makeReady(ports: ReadyPorts, request: ReadyRequest): Promise<Access> {
+  const { machine, address, port } = request.clone
+  await syncGuest(ports, request)
+  request.step('guest')
+  const pair = makeKeyPair(ports.random)
+  const { hostKey, sampleHash } = await runKit(ports, request, pair)
+  request.step('unique')
+  if (!ports.unseen.add(hostKey) || !ports.unseen.add(sampleHash)) {
+    throw new SlipwayError('guest_misbehaved', { machine, what: 'with a key or sample of another machine' })
+  }
+  const link = { clock: ports.clock, step: 'link', deadlineMs: deadlinesMs.link, signal: request.signal }
+  await withDeadline(link, (signal) => ports.driver.link(machine, 'up', { signal }))
+  request.step('link')
+  const access: Access = { address, port, user: request.user, hostKey, privateKey: pair.privateKey }
+  await knock(ports, machine, access, request.signal)
+  request.step('ssh')
+  return access
+}
+
+const syncGuest = (ports: ReadyPorts, { clone, bootMs, signal }: ReadyRequest): Promise<void> =>
+  orSilent(clone.machine, { clock: ports.clock, step: 'guest', deadlineMs: bootMs, signal }, (inner) =>
+    ports.driver.guest(clone.machine).sync({ signal: inner, deadlineMs: bootMs }),
+  )
+
+async function runKit(ports: ReadyPorts, request: ReadyRequest, pair: KeyPair): Promise<KitAnswer> {
+  const { machine } = request.clone
+  const { clock, driver } = ports
+  const asked: KitRequest = {
+    entropy: ports.random(ENTROPY_BYTES),
+    salt: ports.unseen.salt,
+    machineId: Buffer.from(ports.random(MACHINE_ID_BYTES)).toString('hex'),
+    hostname: machine,
+    authorizedKey: pair.publicLine,
+    user: request.user,
+    tools: request.tools,
+  }
+  const deadlineMs = deadlinesMs.kit
+  const deadline = { clock, step: 'kit', deadlineMs, signal: request.signal }
+  return orSilent(machine, deadline, async (signal) => {
+    const beforeMs = clock.wall()
+    const options = { stdin: kitInput(asked, beforeMs), signal, deadlineMs }
+    const { exitCode, stdout } = await driver.guest(machine).exec(KIT_PATH, [], options)
+    return judgeAnswer({ machine, request: asked, exitCode, stdout, beforeMs, afterMs: clock.wall() })
+  })
+}
+
+/** A guest that is late is silent, whoever noticed first. */
+async function orSilent<T>(
+  machine: MachineId,
+  deadline: Deadline,
+  task: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  try {
+    return await withDeadline(deadline, task)
+  } catch (cause) {
+    if (!(cause instanceof SlipwayError) || cause.code !== 'timed_out') throw cause
+    throw new SlipwayError('guest_silent', { machine, deadlineMs: deadline.deadlineMs }, { cause })
+  }
+}
+
+/** Tries until the server is up; the last failure says more than the deadline. A wrong host key ends it at once. */
+async function knock(
+  ports: ReadyPorts,
+  machine: MachineId,
+  access: Access,
+  signal: AbortSignal,
+): Promise<void> {
+  const deadlineMs = deadlinesMs.ssh
+  let last: unknown
+  const tries = async (inner: AbortSignal): Promise<void> => {
+    for (;;) {
+      try {
+        return await ports.door(access, { machine, signal: inner, deadlineMs })
+      } catch (error) {
+        if (inner.aborted || !(error instanceof SlipwayError) || error.code !== 'ssh_failed') throw error
+        last = error
+      }
+      await sleep(ports.clock, SSH_RETRY_MS, inner)
+    }
+  }
+  try {
+    await withDeadline({ clock: ports.clock, step: 'ssh', deadlineMs, signal }, tries)
+  } catch (error) {
+    throw error instanceof SlipwayError && error.code === 'timed_out' ? (last ?? error) : error
+  }
+}
