@@ -354,7 +354,9 @@ describe('on the QEMU driver', () => {
     await expect(api.list()).resolves.toMatchObject([{ name: 'tiny', uuid: machine.uuid }])
     // libvirtd answers before it has its machines back. A destroy in that moment still ends the machine,
     // but may be answered with NO_DOMAIN; a monitor command waits until it is in control again.
-    await expect(qemu(resident).monitor(machine, { execute: 'query-status' })).resolves.toMatchObject({ running: true })
+    await expect(qemu(resident).monitor(machine, { execute: 'query-status' })).resolves.toMatchObject({
+      running: true,
+    })
     await api.destroy(machine)
     await log.until((line) => line === 'stopped destroyed')
     expect(log.items.filter((line) => line === 'connected')).toHaveLength(2)

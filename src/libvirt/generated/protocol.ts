@@ -26,7 +26,6 @@ export const procedures = {
   nodeGetInfo: { program: 0x20008086, version: 1, procedure: 6, args: struct({}), reply: struct({ model: fixedArray(i32, 32), memoryKiB: u64, cpus: i32, mhz: i32, nodes: i32, sockets: i32, cores: i32, threads: i32 }) },
   connectGetCapabilities: { program: 0x20008086, version: 1, procedure: 7, args: struct({}), reply: struct({ capabilities: text }) },
   domainCreateXml: { program: 0x20008086, version: 1, procedure: 10, args: struct({ xml: text, flags: u32 }), reply: struct({ dom: Domain }) },
-  domainDestroy: { program: 0x20008086, version: 1, procedure: 12, args: struct({ dom: Domain }), reply: struct({}) },
   domainGetXmlDesc: { program: 0x20008086, version: 1, procedure: 14, args: struct({ dom: Domain, flags: u32 }), reply: struct({ xml: text }) },
   domainLookupByName: { program: 0x20008086, version: 1, procedure: 23, args: struct({ name: text }), reply: struct({ dom: Domain }) },
   domainLookupByUuid: { program: 0x20008086, version: 1, procedure: 24, args: struct({ uuid: uuid }), reply: struct({ dom: Domain }) },

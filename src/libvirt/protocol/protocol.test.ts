@@ -12,7 +12,7 @@ describe('the generated table', () => {
   })
 
   test('a changed description generates another table', () => {
-    expect(renderProtocol(description.replace('call   12 ', 'call   13 '))).not.toBe(generated)
+    expect(renderProtocol(description.replace('call   14 ', 'call   15 '))).not.toBe(generated)
   })
 
   test('has each procedure number once per program', () => {
