@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { isolatedForks } from './test/runner/isolated-forks.ts'
 
 export default defineConfig({
   test: {
@@ -17,6 +18,8 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
+          pool: isolatedForks,
+          isolate: true,
           include: ['test/{conformance,integration,e2e,chaos}/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: 120_000,
