@@ -23,7 +23,7 @@ export interface AgentLifecycleEvent {
 
 /**
  * Called in the order in which libvirtd sent them, between two reads of the socket. A listener
- * should only put the event into an inbox; what it throws is a bug of its own and is not caught.
+ * should only put the event into an inbox; what it throws is a bug: it ends the connection and is not caught.
  */
 export interface EventListeners {
   readonly lifecycle?: (event: LifecycleEvent) => void

@@ -193,8 +193,13 @@ export class Rpc {
         if (this.#ended !== undefined) return
       }
     } catch (error) {
-      if (!(error instanceof LibvirtProtocolError)) throw error
-      this.end(error)
+      if (error instanceof LibvirtProtocolError) {
+        this.end(error)
+        return
+      }
+      // A listener's bug. The rest of this chunk is lost, so the connection is of no use any more.
+      this.end(new LibvirtConnectionError('CONNECTION_LOST', 'a listener threw', { cause: error }))
+      throw error
     }
   }
 
