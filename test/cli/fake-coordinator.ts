@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { PassThrough, Writable } from 'node:stream'
 import { cli } from '../../src/cli/cli.ts'
 
-/** `METHOD /path` → status and body; a list is answered one by one, its last for good. */
+/** `METHOD /path` → status and body, `*` for any lease; a list is answered one by one, its last for good. */
 export type Answers = Readonly<Record<string, Answer | readonly Answer[]>>
 export interface Answer {
   readonly status?: number
@@ -27,13 +27,14 @@ export async function fakeCoordinator(answers: Answers): Promise<FakeCoordinator
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     request.on('end', () => {
-      const key = `${request.method} ${request.url}`
-      asked.push([key, Buffer.concat(chunks).toString()].join(' ').trim())
+      const line = `${request.method} ${request.url}`
+      asked.push([line, Buffer.concat(chunks).toString()].join(' ').trim())
+      const key = line in answers ? line : line.replace(/(leases\/)[^/?]+/, '$1*')
       const count = times.get(key) ?? 0
       times.set(key, count + 1)
       const { status = 200, body } = choose(answers[key], count) ?? {
         status: 404,
-        body: { code: 'not_found', args: { kind: 'answer', name: key } },
+        body: { code: 'not_found', args: { kind: 'answer', name: line } },
       }
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
     })

@@ -65,3 +65,15 @@ const ALREADY_THERE = 9
 
 const failed = (object: string, detail: string, cause?: unknown): SlipwayError =>
   new SlipwayError('host_setup', { object, detail }, { cause })
+
+/** Gives up root for the coordinator's account and its two groups, for good. */
+export async function becomeCoordinator(): Promise<void> {
+  const account = await findAccount()
+  const runnerGid = (await entry('/etc/group', RUNNER_GROUP))?.[2]
+  if (account === undefined || runnerGid === undefined) {
+    throw failed(`user ${USER}`, `it or group ${RUNNER_GROUP} does not exist; slipway up makes them`)
+  }
+  process.setgroups?.([account.gid, Number(runnerGid)])
+  process.setgid?.(account.gid)
+  process.setuid?.(account.uid)
+}
