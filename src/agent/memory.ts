@@ -8,12 +8,12 @@ import { readWhole, replaceFile } from './durable-file.ts'
 import type { Memory } from './ports.ts'
 
 const schema = z.strictObject({ database: z.string(), stamp })
-const FILE = 'allegiance.json'
+export const ALLEGIANCE_FILE = 'allegiance.json'
 const FILE_BYTES_MAX = 4_096
 
 /** Throws `bad_config` at load when the file is not understood: to guess here would be to obey anybody. */
 export function fileMemory(dir: string): Memory {
-  const file = join(dir, FILE)
+  const file = join(dir, ALLEGIANCE_FILE)
   return {
     async load() {
       const text = await readWhole(file, FILE_BYTES_MAX)

@@ -1,0 +1,52 @@
+/** What can be asked of a host whose agent does not run. Each takes the agent's lock, so that none starts meanwhile. */
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Finding } from '../api/index.ts'
+import { systemClock } from '../model/index.ts'
+import { audit } from './audit.ts'
+import { type AgentConfig, layoutOf, readAgentConfig } from './config.ts'
+import { fileRecords } from './file-records.ts'
+import { takeAgentLock } from './lock.ts'
+import { ALLEGIANCE_FILE } from './memory.ts'
+import { openDriver } from './open-driver.ts'
+import { scanHost } from './scan.ts'
+
+export interface OfflineOptions {
+  readonly configDir: string
+  readonly signal: AbortSignal
+}
+
+/**
+ * Everything of ours on this host, when nothing is wanted: each thing found is a leak. Throws `agent_running` while an
+ * agent lives; ask the coordinator then.
+ */
+export function auditHost({ configDir, signal }: OfflineOptions): Promise<readonly Finding[]> {
+  return withLock(configDir, async (config) => {
+    const { driver } = await openDriver(config, systemClock)
+    await driver.prepare({ signal })
+    try {
+      const { listed, records } = await scanHost(driver, await fileRecords(layoutOf(config).records))
+      const none = new Set<never>()
+      // What the driver keeps in stock now, it has made for this very look.
+      const kept = { agentLives: true }
+      return audit({ listed: [...listed, ...records], wanted: none, excused: none, removing: none, ...kept })
+    } finally {
+      await driver.close()
+    }
+  })
+}
+
+/** Forgets whom this host obeys: the next coordinator that greets its agent is obeyed, whatever its database. */
+export function adopt({ configDir }: Pick<OfflineOptions, 'configDir'>): Promise<void> {
+  return withLock(configDir, ({ state }) => rm(join(state, ALLEGIANCE_FILE), { force: true }))
+}
+
+async function withLock<T>(configDir: string, task: (config: AgentConfig) => Promise<T>): Promise<T> {
+  const config = await readAgentConfig(configDir)
+  const release = await takeAgentLock({ host: config.host, runDir: config.run })
+  try {
+    return await task(config)
+  } finally {
+    release()
+  }
+}

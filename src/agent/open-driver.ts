@@ -1,0 +1,54 @@
+/** The driver that the configuration names, loaded alone, with what goes with it. */
+import { type Clock, parseId, SlipwayError } from '../model/index.ts'
+import type { AgentConfig } from './config.ts'
+import type { Driver, ImageSource } from './drivers/driver.ts'
+import { publicLineOf } from './key-pair.ts'
+import type { Door } from './ports.ts'
+
+export interface OpenDriver {
+  readonly driver: Driver
+  readonly images: ImageSource
+  readonly door: Door
+}
+
+export function openDriver(config: AgentConfig, clock: Clock): Promise<OpenDriver> {
+  return openSimulated(config, clock)
+}
+
+/** A host of its own, as large as one may wish, that ends with this process. */
+async function openSimulated(config: AgentConfig, clock: Clock): Promise<OpenDriver> {
+  const { simulatedDoor, simulatedDriver, VirtualHost } = await import('./drivers/simulated/index.ts')
+  const host = new VirtualHost(config.host, { vcpus: 64, memoryMiB: 262_144, diskMiB: 4_194_304 })
+  const options = { host, clock, random: Math.random }
+  const door = simulatedDoor(options)
+  return {
+    driver: simulatedDriver(options),
+    images: simulatedImages(),
+    door: (access, { signal }) => door(access, publicLineOf(access.privateKey), signal),
+  }
+}
+
+/** The images of the default flavors: nothing boots from them. */
+function simulatedImages(): ImageSource {
+  const manifests = ['debian', 'tiny'].map((name, n) => ({
+    name,
+    version: '1',
+    os: 'linux' as const,
+    arch: 'x86_64' as const,
+    firmware: 'bios' as const,
+    user: 'root',
+    digest: parseId('ImageDigest', `sha256:${String(n).padStart(64, '0')}`),
+    sizeBytes: 1,
+    virtualBytes: 1,
+    builtAt: '2030-01-01T00:00:00Z',
+  }))
+  return {
+    list: async () =>
+      manifests.map(({ digest, name, version, builtAt }) => ({ digest, name, version, builtAt, diskMiB: 1 })),
+    async find(digest) {
+      const manifest = manifests.find((each) => each.digest === digest)
+      if (manifest) return { manifest, disk: '/dev/null' }
+      throw new SlipwayError('unknown_image', { image: digest, known: 'debian, tiny' })
+    },
+  }
+}

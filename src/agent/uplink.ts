@@ -1,0 +1,110 @@
+/**
+ * The agent's line to the coordinator: a WebSocket over the coordinator's unix socket, opened again whenever it ends.
+ *
+ *   connecting ─► open: frames both ways, a heartbeat ─► ended ─► back-off ─► connecting
+ */
+import { WebSocket } from 'ws'
+import { AGENT_PATH, type FromAgent, type FromCoordinator } from '../api/index.ts'
+import { FRAME_BYTES_MAX, fromCoordinator } from '../api/server.ts'
+import { type Clock, sleep } from '../model/index.ts'
+import type { AgentEvents } from './events.ts'
+import type { Send } from './ports.ts'
+
+/** A unix socket costs next to nothing to try, and a restarted coordinator is waited for. */
+const BACK_OFF_FIRST_MS = 50
+const BACK_OFF_MS_MAX = 1_000
+/** A line that held this long is forgiven its earlier failures. */
+const FORGIVEN_AFTER_MS = 5_000
+const HANDSHAKE_MS = 5_000
+const HEARTBEAT_EVERY_MS = 3_000
+/** A peer that neither speaks nor answers a ping for so long is dead. */
+const SILENT_MS_MAX = 10_000
+
+export interface UplinkOptions {
+  /** Path of the coordinator's socket for agents. */
+  readonly socket: string
+  readonly clock: Clock
+  /** In [0, 1). */
+  readonly jitter: () => number
+  readonly events: AgentEvents
+  readonly connected: (send: Send) => { receive(frame: FromCoordinator): void; closed(): void }
+  readonly signal: AbortSignal
+}
+
+/** Keeps the line up until the signal aborts. */
+export async function keepUplink(options: UplinkOptions): Promise<void> {
+  const { clock, jitter, signal } = options
+  let failures = 0
+  while (!signal.aborted) {
+    const startMs = clock.now()
+    await holdLine(options)
+    if (clock.now() - startMs > FORGIVEN_AFTER_MS) failures = 0
+    const fullMs = Math.min(BACK_OFF_MS_MAX, BACK_OFF_FIRST_MS * 2 ** failures++)
+    await sleep(clock, fullMs * (0.5 + jitter() / 2), signal).catch(() => undefined)
+  }
+}
+
+/** One connection, from its opening to its end. */
+function holdLine({ socket, clock, events, connected, signal }: UplinkOptions): Promise<void> {
+  return new Promise((resolve) => {
+    const line = new WebSocket(`ws+unix:${socket}:${AGENT_PATH}`, {
+      perMessageDeflate: false,
+      maxPayload: FRAME_BYTES_MAX,
+      handshakeTimeout: HANDSHAKE_MS,
+    })
+    let session: ReturnType<UplinkOptions['connected']> | undefined
+    let heardAtMs = clock.now()
+    let stopHeartbeat = (): void => undefined
+    const hear = (): void => {
+      heardAtMs = clock.now()
+    }
+    const beat = (): void => {
+      if (clock.now() - heardAtMs > SILENT_MS_MAX) line.terminate()
+      else if (line.readyState === WebSocket.OPEN) line.ping()
+      stopHeartbeat = clock.after(HEARTBEAT_EVERY_MS, beat)
+    }
+    const hangUp = (): void => line.terminate()
+    signal.addEventListener('abort', hangUp, { once: true })
+    line.on('open', () => {
+      session = connected((frame) => send(line, frame, events))
+      beat()
+    })
+    line.on('pong', hear)
+    line.on('message', (data, isBinary) => {
+      hear()
+      const frame = isBinary ? undefined : parse(String(data))
+      if (frame !== undefined) session?.receive(frame)
+      else {
+        events.trouble('frame', 'the coordinator sent what is no frame; the line is closed')
+        line.close(POLICY_VIOLATION)
+      }
+    })
+    line.on('error', () => undefined)
+    line.on('close', () => {
+      stopHeartbeat()
+      signal.removeEventListener('abort', hangUp)
+      session?.closed()
+      resolve()
+    })
+    if (signal.aborted) hangUp()
+  })
+}
+
+/** Drops the frame when the peer does not read: the next full report holds it all. */
+function send(line: WebSocket, frame: FromAgent, events: AgentEvents): void {
+  if (line.readyState !== WebSocket.OPEN || line.bufferedAmount > FRAME_BYTES_MAX) return
+  const text = JSON.stringify(frame)
+  if (Buffer.byteLength(text) <= FRAME_BYTES_MAX) line.send(text)
+  else events.trouble('frame', `${frame.type} is larger than a frame may be, it is not sent`)
+}
+
+function parse(text: string): FromCoordinator | undefined {
+  try {
+    return fromCoordinator.parse(JSON.parse(text))
+  } catch {
+    return undefined
+  }
+}
+
+/** RFC 6455 section 7.4.1. */
+const POLICY_VIOLATION = 1008
