@@ -1,0 +1,7 @@
+// The SSH server, started last: nobody can come in before the machine is unique.
+#pragma once
+#include <stdbool.h>
+
+// Starts sshd, or dropbear where there is no sshd, and returns once it listens. False with errno: EADDRINUSE if
+// something listens already, ENOENT if no server is there, ECHILD if it ended, ETIMEDOUT if it never listened.
+bool open_door(void);
