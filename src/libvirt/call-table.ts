@@ -1,4 +1,5 @@
 import { LibvirtConnectionError } from './error.ts'
+import type { Address } from './incoming.ts'
 import type { XdrReader } from './xdr/index.ts'
 
 /** Calls that may wait for their turn before `QUEUE_FULL`; a bound on memory, far above honest use. */
@@ -9,7 +10,7 @@ export interface PendingCall {
   /** For messages to people. */
   readonly name: string
   /** What the reply must name too. */
-  readonly row: { readonly program: number; readonly version: number; readonly procedure: number }
+  readonly row: Address
   readonly frame: Buffer
   readonly signal: AbortSignal | undefined
   readonly timeoutMs: number

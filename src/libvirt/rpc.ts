@@ -1,11 +1,12 @@
 import type { Socket } from 'node:net'
 import { addAbortSignal } from 'node:stream'
 import { CallTable, type PendingCall } from './call-table.ts'
-import { LibvirtConnectionError, LibvirtError, LibvirtProtocolError } from './error.ts'
+import { LibvirtConnectionError, LibvirtProtocolError } from './error.ts'
 import { FrameSplitter } from './frame-splitter.ts'
-import { ErrorReply, events, procedures } from './generated/protocol.ts'
+import { events } from './generated/protocol.ts'
+import { type Address, expectFrom, type Incoming, readError, readIncoming, unexpected } from './incoming.ts'
 import { KeepAlive, type KeepAliveOptions } from './keep-alive.ts'
-import { decodeMessage, encodeMessage, type MessageHeader } from './message.ts'
+import { encodeMessage, type MessageHeader } from './message.ts'
 import { LibvirtStream } from './stream.ts'
 import { type Codec, readWhole, type XdrReader } from './xdr/index.ts'
 
@@ -26,6 +27,11 @@ export interface Call<A, R> {
   readonly timeoutMs: number
 }
 
+interface OpenStream {
+  readonly call: { readonly name: string; readonly row: Address }
+  readonly stream: LibvirtStream
+}
+
 export interface RpcOptions {
   readonly inFlightMax: number
   readonly keepAlive: KeepAliveOptions
@@ -34,9 +40,6 @@ export interface RpcOptions {
 }
 
 const SERIAL_MAX = 0xffff_ffff
-const KEEP_ALIVE_PROGRAM = events.keepalivePing.program
-const PROGRAMS = new Set<number>(Object.values({ ...procedures, ...events }).map(({ program }) => program))
-const PROGRAM_VERSION = 1
 
 /**
  * libvirt's RPC on a connected socket: calls by serial, streams, events, keepalive.
@@ -52,7 +55,7 @@ export class Rpc {
   readonly #onEvent: RpcOptions['onEvent']
   readonly #splitter = new FrameSplitter()
   readonly #calls: CallTable
-  readonly #streams = new Map<number, LibvirtStream>()
+  readonly #streams = new Map<number, OpenStream>()
   readonly #keepAlive: KeepAlive
   #ended: Error | undefined
   #serial = 0
@@ -102,10 +105,15 @@ export class Rpc {
         done: () => this.#streams.delete(serial),
       })
       // Known before the call goes out: the first packet may overtake the reply.
-      this.#streams.set(serial, stream)
+      this.#streams.set(serial, { call, stream })
       this.#start(call, serial, {
         answered(payload) {
-          readWhole(call.row.reply, payload)
+          try {
+            readWhole(call.row.reply, payload)
+          } catch (error) {
+            stream.destroy()
+            throw error
+          }
           resolve(call.signal ? addAbortSignal(call.signal, stream) : stream)
         },
         failed: (error) => {
@@ -124,7 +132,7 @@ export class Rpc {
     this.#keepAlive.stop()
     this.#socket.destroy()
     this.#calls.failAll(reason)
-    for (const stream of this.#streams.values()) stream.fail(reason)
+    for (const { stream } of this.#streams.values()) stream.fail(reason)
     this.#resolveClosed(reason)
   }
 
@@ -187,9 +195,9 @@ export class Rpc {
   #receive(chunk: Buffer): void {
     try {
       for (const frame of this.#splitter.push(chunk)) {
-        const { header, payload } = decodeMessage(frame)
+        const incoming = readIncoming(frame)
         this.#keepAlive.heard()
-        this.#dispatch(header, payload)
+        this.#dispatch(incoming)
         if (this.#ended !== undefined) return
       }
     } catch (error) {
@@ -203,83 +211,47 @@ export class Rpc {
     }
   }
 
-  #dispatch(header: MessageHeader, payload: XdrReader): void {
-    if (!PROGRAMS.has(header.program) || header.version !== PROGRAM_VERSION) {
-      throw new LibvirtProtocolError(
-        'MESSAGE_UNEXPECTED',
-        `program 0x${header.program.toString(16)} version ${header.version} is none of ours`,
-      )
-    }
-    switch (header.type) {
+  #dispatch(incoming: Incoming): void {
+    switch (incoming.kind) {
       case 'reply':
-        this.#receiveReply(header, payload)
+        this.#receiveReply(incoming.header, incoming.payload)
         break
-      case 'stream':
-      case 'streamHole':
-        this.#receivePacket(header, payload)
+      case 'packet':
+        this.#receivePacket(incoming.header, incoming.payload)
         break
-      case 'message':
-        if (header.program !== KEEP_ALIVE_PROGRAM) this.#onEvent(header, payload)
-        else if (header.procedure === events.keepalivePing.procedure)
-          this.#sendKeepAlive(events.keepalivePong)
+      case 'event':
+        this.#onEvent(incoming.header, incoming.payload)
         break
-      case 'call':
-      case 'callWithFds':
-      case 'replyWithFds':
-        throw new LibvirtProtocolError('MESSAGE_UNEXPECTED', `libvirtd sent a ${header.type}`)
+      case 'ping':
+        this.#sendKeepAlive(events.keepalivePong)
+        break
+      case 'pong':
+        break
     }
   }
 
   #receiveReply(header: MessageHeader, payload: XdrReader): void {
     const call = this.#calls.find(header.serial)
-    if (call === undefined || !sameProcedure(call.row, header)) {
-      throw new LibvirtProtocolError(
-        'MESSAGE_UNEXPECTED',
-        `a reply to no call of ours, serial ${header.serial}`,
-      )
-    }
+    if (call === undefined) throw unexpected(`a reply to no call of ours, serial ${header.serial}`)
+    expectFrom(call.row, header)
     if (header.status === 'ok') this.#calls.answer(call, payload)
-    else if (header.status === 'error') this.#calls.refuse(call, readError(call.name, payload))
-    else
-      throw new LibvirtProtocolError('MESSAGE_UNEXPECTED', `a reply to ${call.name} that says it continues`)
+    else this.#calls.refuse(call, readError(call.name, payload))
   }
 
   #receivePacket(header: MessageHeader, payload: XdrReader): void {
-    const stream = this.#streams.get(header.serial)
-    // Packets may still be under way when a stream has ended; those of a serial never given out are a lie.
-    if (stream === undefined) {
+    const { call, stream } = this.#streams.get(header.serial) ?? {}
+    if (call === undefined || stream === undefined) {
+      // Packets may still be under way when a stream has ended; those of a serial never given out are a lie.
       if (header.serial > 0 && header.serial <= this.#serial) return
-      throw new LibvirtProtocolError(
-        'MESSAGE_UNEXPECTED',
-        `a packet of no stream of ours, serial ${header.serial}`,
-      )
+      throw unexpected(`a packet of no stream of ours, serial ${header.serial}`)
     }
+    expectFrom(call.row, header)
     if (header.type === 'streamHole') {
-      stream.destroy(
-        new LibvirtConnectionError('STREAM_HOLE', 'libvirtd sent a hole, which was not asked for'),
-      )
+      stream.destroy(new LibvirtConnectionError('STREAM_HOLE', 'libvirtd sent a hole nobody asked for'))
     } else if (header.status === 'error') {
-      stream.fail(readError('stream', payload))
+      stream.fail(readError(call.name, payload))
     } else {
       stream.receive(header.status, payload.rest())
     }
-  }
-}
-
-type Address = Pick<MessageHeader, 'program' | 'version' | 'procedure'>
-
-function sameProcedure(row: Address, header: MessageHeader): boolean {
-  return (
-    row.program === header.program && row.version === header.version && row.procedure === header.procedure
-  )
-}
-
-function readError(procedure: string, payload: XdrReader): Error {
-  try {
-    const { code, domain, level, message } = readWhole(ErrorReply, payload)
-    return new LibvirtError({ code, domain, level, message: message ?? 'no message', procedure })
-  } catch (error) {
-    if (error instanceof LibvirtProtocolError) return error
-    throw error
   }
 }

@@ -125,6 +125,25 @@ describe('a console', () => {
     expect(fake.received.some(({ header }) => header.status === 'error')).toBe(false)
   })
 
+  test('that breaks before its opener got hold of it tells whoever reads it, and nobody else', async () => {
+    fake.on('domainOpenConsole', (call) => {
+      fake.reply(call, {})
+      fake.refuse({ ...call, header: { ...call.header, type: 'stream' } }, 38, 'I/O error')
+    })
+    const console = await openConsole(connection, machine)
+    await settled()
+    await expect(text(console)).rejects.toMatchObject({ name: 'LibvirtError', code: 38 })
+  })
+
+  test('whose opening was answered with nonsense is aborted', async () => {
+    fake.on('domainOpenConsole', (call) =>
+      fake.send({ ...call.header, type: 'reply' }, (writer) => writer.u32(1)),
+    )
+    await expect(openConsole(connection, machine)).rejects.toMatchObject({ code: 'XDR_TRAILING' })
+    fake.packet(await packet('error'), 'ok')
+    await settled()
+  })
+
   test('is destroyed with the connection', async () => {
     const console = await openConsole(connection, machine)
     const failed = once(console, 'error')
@@ -193,6 +212,14 @@ describe('a console refuses', () => {
     const failed = once(console, 'error')
     fake.packet(await opened(), 'ok')
     expect((await failed)[0]).toMatchObject({ code: 'MESSAGE_UNEXPECTED' })
+  })
+
+  test('a packet of another procedure, and with it the connection', async () => {
+    const console = await openConsole(connection, machine)
+    const { header } = await opened()
+    fake.send({ ...header, type: 'stream', status: 'continue', procedure: 14 }, (writer) => writer.u32(1))
+    await expect(connection.closed).resolves.toMatchObject({ code: 'MESSAGE_UNEXPECTED' })
+    expect(console.errored).toMatchObject({ code: 'MESSAGE_UNEXPECTED' })
   })
 
   test('to hold more than 4 MiB for a reader that does not read, with STREAM_OVERFLOW', async () => {

@@ -23,7 +23,8 @@ export interface StreamPort {
  *     └── error from libvirtd ──────────► closed          'error' with a LibvirtError
  *
  * End of file from the guest's side ends the readable half and then, by itself, the stream.
- * A reader that leaves 4 MiB unread loses the stream with `STREAM_OVERFLOW`.
+ * A reader that leaves 4 MiB unread loses the stream with `STREAM_OVERFLOW`. Unlike other streams
+ * of Node, one that breaks unheard ends nobody's process: see `errored`, or read it with `for await`.
  */
 export class LibvirtStream extends Duplex {
   readonly #port: StreamPort
@@ -34,6 +35,8 @@ export class LibvirtStream extends Duplex {
   constructor(port: StreamPort) {
     super({ allowHalfOpen: false })
     this.#port = port
+    // It may break before whoever opened it has got hold of it: that must not end the process.
+    this.on('error', () => {})
   }
 
   /** A packet from libvirtd; data only with `continue`. */
