@@ -83,6 +83,14 @@ export class Draft {
     return kept ? flavor.idle : 0
   }
 
+  leased(flavor: FlavorName): number {
+    let count = 0
+    for (const { spec, state } of this.machines.values()) {
+      if (spec.flavor === flavor && state === 'leased') count += 1
+    }
+    return count
+  }
+
   count(flavor: FlavorName, { dying }: { readonly dying: boolean }): number {
     let count = 0
     for (const { spec, state } of this.machines.values()) {

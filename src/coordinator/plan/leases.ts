@@ -30,12 +30,15 @@ export function refuseHopeless(draft: Draft): void {
   draft.drop(over)
 }
 
-/** Gives ready machines to waiting leases, first come, first served. */
+/**
+ * Gives ready machines to waiting leases, first come, first served. More than the limit may be ready for a moment: a
+ * restarted coordinator makes machines before all hosts have told of theirs.
+ */
 export function grant(draft: Draft): void {
   const over = new Set<LeaseId>()
   for (const lease of draft.waiting) {
     const flavor = draft.view.flavors.get(lease.flavor)
-    if (!flavor) continue
+    if (!flavor || draft.leased(flavor.name) >= flavor.limit) continue
     const pool = poolOf(lease, flavor)
     const stock = draft.stock(pool)
     const usable = stock.ready.filter((machine) => fitsFlavor(machine.spec, flavor))
