@@ -31,7 +31,9 @@ export function channelTo(options: SimulatedOptions, act: Act, machine: MachineI
       late.abort(new SlipwayError('guest_silent', { machine, deadlineMs })),
     )
     try {
-      if (domain().guest.behaviour === 'silent') await sleep(clock, 2 * deadlineMs, both)
+      const { guest } = domain()
+      if (guest.behaviour === 'silent') await sleep(clock, 2 * deadlineMs, both)
+      if (!guest.booted) await act('boot', machine, () => boot(guest), both)
       return await act(effect, machine, happen, both)
     } finally {
       cancel()
@@ -58,4 +60,8 @@ function endMidway({ host }: SimulatedOptions, name: string, guest: VirtualGuest
 function bounded(machine: MachineId, result: ExecResult): ExecResult {
   if (result.stdout.length + result.stderr.length <= OUTPUT_BYTES_MAX) return result
   throw new SlipwayError('guest_misbehaved', { machine, what: `more than ${OUTPUT_BYTES_MAX} bytes` })
+}
+
+function boot(guest: VirtualGuest): void {
+  guest.booted = true
 }

@@ -59,7 +59,7 @@ function start(host: VirtualHost, name: string): void {
   if (freeMiB < domain.memoryMiB) {
     throw new SlipwayError('memory_short', { freeMiB, neededMiB: domain.memoryMiB })
   }
-  domain.state = 'running'
+  host.start(domain)
 }
 
 const shapeOf = (spec: CloneRequest['spec']): { readonly memoryMiB: number; readonly vcpus: number } => ({

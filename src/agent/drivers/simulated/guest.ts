@@ -23,7 +23,10 @@ export type GuestBehaviour =
 
 export interface VirtualGuest {
   readonly machine: MachineId
-  readonly behaviour: GuestBehaviour
+  /** May change while it runs. */
+  behaviour: GuestBehaviour
+  /** Its agent has answered once; before, an answer waits for the boot. */
+  booted: boolean
   /** What its SSH server shows, once the kit has made it. */
   hostKey: string | undefined
   /** The one public key that may log in. */
@@ -37,6 +40,7 @@ export function newGuest(machine: MachineId, behaviour: GuestBehaviour): Virtual
   return {
     machine,
     behaviour,
+    booted: false,
     hostKey: undefined,
     authorizedKey: undefined,
     console: [`booting ${machine}`, '\u001b[1mlogin:\u001b[0m'],

@@ -60,6 +60,11 @@ export class VirtualHost {
     this.#things.delete(`${kind}/${name}`)
   }
 
+  /** The domain's guest begins to run. */
+  start(domain: VirtualDomain): void {
+    domain.state = 'running'
+  }
+
   /** Memory and disk that things take now, whoever's they are. */
   used(): { readonly memoryMiB: number; readonly diskMiB: number } {
     let memoryMiB = 0

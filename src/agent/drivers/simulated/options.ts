@@ -11,6 +11,7 @@ export type Effect =
   | 'namespace'
   | 'domain'
   | 'start'
+  | 'boot'
   | 'sync'
   | 'exec'
   | 'link'
@@ -40,7 +41,8 @@ export const EFFECT_MS: Readonly<Record<Effect, readonly [min: number, max: numb
   namespace: [2, 40],
   domain: [20, 150],
   start: [10, 60],
-  sync: [200, 8_000],
+  boot: [200, 8_000],
+  sync: [1, 200],
   exec: [100, 900],
   link: [1, 10],
   door: [20, 400],
