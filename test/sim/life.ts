@@ -11,7 +11,7 @@ export class Life {
   #alive = true
   /** Effects, each with a moment before and one after it, until death. */
   #fuse = Number.POSITIVE_INFINITY
-  readonly #mourners: (() => void)[] = []
+  readonly #end = new AbortController()
 
   get alive(): boolean {
     return this.#alive
@@ -20,7 +20,7 @@ export class Life {
   kill(): void {
     if (!this.#alive) return
     this.#alive = false
-    for (const mourner of this.#mourners) mourner()
+    this.#end.abort(new Killed())
   }
 
   /** Dies at the `moments`th moment from now. */
@@ -28,8 +28,9 @@ export class Life {
     this.#fuse = moments
   }
 
-  onEnd(mourner: () => void): void {
-    this.#mourners.push(mourner)
+  /** Aborts with its death. */
+  get end(): AbortSignal {
+    return this.#end.signal
   }
 
   /** A moment between two effects; false: the process is dead. */

@@ -10,11 +10,15 @@ export class Trace {
   }
 
   say(who: string, what: string): void {
-    this.#lines.push(`${(this.#now() / 1000).toFixed(3).padStart(9)} ${who.padEnd(12)} ${what}`)
+    this.#lines.push(
+      `${(this.#now() / 1000).toFixed(3).padStart(9)}  ${who.padEnd(11)} ${what.slice(0, CHARS_MAX)}`,
+    )
     if (this.#lines.length > this.#limit) this.#lines.shift()
   }
 
-  tail(lines = this.#limit): readonly string[] {
-    return this.#lines.slice(-lines)
+  lines(): readonly string[] {
+    return this.#lines
   }
 }
+
+const CHARS_MAX = 300

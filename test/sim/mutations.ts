@@ -1,0 +1,3 @@
+import type { Mutation } from './plant.ts'
+
+export const mutations: readonly Mutation[] = []
