@@ -11,6 +11,8 @@ export const TTL_MS = 60_000
 const HEARTBEAT_MS = 10_000
 const WATCH_MS = 30_000
 const RETRY_MS = 500
+/** Longer than the longest poll. */
+const CALL_DEADLINE_MS = 45_000
 /** A coordinator that restarts is back long before; its leases outlive that. */
 const AWAY_DEADLINE_MS = 60_000
 const RELEASE_DEADLINE_MS = 15_000
@@ -27,11 +29,12 @@ export interface Held {
 export function patient(client: Client, clock: Clock): Client {
   return {
     async call(name, options) {
-      const { signal }: { readonly signal?: AbortSignal } = options
+      const { signal = new AbortController().signal }: { readonly signal?: AbortSignal } = options
       const giveUpAtMs = clock.now() + AWAY_DEADLINE_MS
+      const limit = { step: `the coordinator's answer to ${name}`, deadlineMs: CALL_DEADLINE_MS, signal }
       for (;;) {
         try {
-          return await client.call(name, options)
+          return await within(limit, (limited) => client.call(name, { ...options, signal: limited }))
         } catch (error) {
           if (!isAway(error) || clock.now() > giveUpAtMs) throw error
           await sleep(clock, RETRY_MS, signal)

@@ -45,7 +45,7 @@ async function runInMachine(stage: Stage, script: string, name: string): Promise
       const path = `/tmp/slipway-${randomBytes(8).toString('hex')}`
       await ssh.writeFile(path, script, inner)
       const { stdout, stderr } = stage
-      return ssh.exec(command(path), { stdout, stderr, signal: inner })
+      return await ssh.exec(command(path), { stdout, stderr, signal: inner })
     }),
   )
 }
