@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { backOffMs } from './back-off.ts'
+import { backOffMs, failuresAfter } from './back-off.ts'
 
 const backOff = { firstMs: 50, maxMs: 2_000 }
 
@@ -11,4 +11,10 @@ test('the pause doubles up to its maximum', () => {
 test('chance shortens it by at most half', () => {
   expect(backOffMs(backOff, 10, 0.5)).toBe(1_500)
   expect(backOffMs(backOff, 10, 0.999_999)).toBeGreaterThan(1_000)
+})
+
+test('only a connection that lasted ends a row of failures', () => {
+  expect(failuresAfter(backOff, 3, 0)).toBe(4)
+  expect(failuresAfter(backOff, 3, 1_999)).toBe(4)
+  expect(failuresAfter(backOff, 3, 2_000)).toBe(0)
 })

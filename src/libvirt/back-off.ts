@@ -16,3 +16,8 @@ export function backOffMs({ firstMs, maxMs }: BackOff, failures: number, random:
   const full = Math.min(maxMs, firstMs * 2 ** failures)
   return full - (full / 2) * random
 }
+
+/** Failures in a row after a connection that lasted `livedMs`: one that fell over as soon as it stood is no success. */
+export function failuresAfter({ maxMs }: BackOff, failures: number, livedMs: number): number {
+  return livedMs < maxMs ? failures + 1 : 0
+}

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { BACK_OFF_DEFAULT, type BackOff, backOffMs } from './back-off.ts'
+import { BACK_OFF_DEFAULT, type BackOff, backOffMs, failuresAfter } from './back-off.ts'
 import {
   type Arguments,
   type Caller,
@@ -109,9 +109,7 @@ export class ResidentConnection implements Caller {
     const backOff = this.#options.backOff ?? BACK_OFF_DEFAULT
     let failures = 0
     while (!signal.aborted) {
-      const livedMs = await this.#connectOnce()
-      // One that falls over as soon as it stands is no success.
-      failures = livedMs >= backOff.maxMs ? 0 : failures + 1
+      failures = failuresAfter(backOff, failures, await this.#connectOnce())
       await delay(backOffMs(backOff, failures, Math.random()), undefined, { signal }).catch(() => {})
     }
   }
