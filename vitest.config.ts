@@ -20,6 +20,7 @@ export default defineConfig({
           name: 'integration',
           pool: isolatedForks,
           isolate: true,
+          globalSetup: ['test/runner/tiny-image.ts'],
           include: ['test/{conformance,integration,e2e,chaos}/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: 120_000,

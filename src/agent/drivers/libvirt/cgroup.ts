@@ -39,14 +39,15 @@ export async function limitMemory(name: string, limitBytes: number): Promise<voi
   const groups = (await machineCgroups()).filter(
     (path) => NAME.exec(path.split('/').at(-1) ?? '')?.[1] === name,
   )
-  const written = await Promise.all(
-    groups.flatMap((path) => [
-      set(join(path, 'memory.limit_in_bytes'), String(limitBytes)),
-      set(join(path, 'memory.max'), String(limitBytes)),
-      set(join(path, 'memory.memsw.limit_in_bytes'), String(limitBytes)),
-      set(join(path, 'memory.swap.max'), '0'),
-    ]),
-  )
+  const written: boolean[] = []
+  // In this order: memory and swap together may not be less than memory alone.
+  for (const path of groups)
+    written.push(
+      await set(join(path, 'memory.limit_in_bytes'), String(limitBytes)),
+      await set(join(path, 'memory.max'), String(limitBytes)),
+      await set(join(path, 'memory.memsw.limit_in_bytes'), String(limitBytes)),
+      await set(join(path, 'memory.swap.max'), '0'),
+    )
   if (!written.includes(true))
     throw new SlipwayError('host_setup', {
       object: `memory limit of ${name}`,

@@ -97,8 +97,9 @@ export class Hypervisor {
     }
   }
 
-  async list(): Promise<readonly Domain[]> {
-    return asking({ action: 'list', object: 'domains' }, this.domains.list({ timeoutMs: CALL_MS_MAX }))
+  /** All domains, or those that `ListFlag` selects. */
+  async list(flags = 0): Promise<readonly Domain[]> {
+    return asking({ action: 'list', object: 'domains' }, this.domains.list({ flags, timeoutMs: CALL_MS_MAX }))
   }
 
   /** Waits until libvirt answers again, for what must be done and can wait. */

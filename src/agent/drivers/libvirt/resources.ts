@@ -1,5 +1,6 @@
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { ListFlag } from '../../../libvirt/index.ts'
 import { assert, type HostId, type MachineId } from '../../../model/index.ts'
 import type { Resource } from '../driver.ts'
 import { parseResourceName, resourceName } from '../resource-name.ts'
@@ -24,9 +25,9 @@ import { listOverlays, removeOverlay } from './overlay.ts'
 import { asking } from './refusal.ts'
 import type { Layout, LibvirtSettings } from './settings.ts'
 
-/** Machines whose domain exists: QEMU runs, whatever its guest does. */
+/** Machines whose guest runs; one that is paused is half made, or stuck. */
 export async function runningMachines(hypervisor: Hypervisor, host: HostId): Promise<ReadonlySet<MachineId>> {
-  const names = (await hypervisor.list()).map(({ name }) => parseResourceName(host, name))
+  const names = (await hypervisor.list(ListFlag.running)).map(({ name }) => parseResourceName(host, name))
   return new Set(names.filter((machine) => machine !== undefined))
 }
 
@@ -94,7 +95,7 @@ function kindsOf({ settings, layout, ledger, hypervisor }: Estate): Readonly<Rec
     /** A QEMU libvirt has forgotten. */
     process: {
       async list(owners) {
-        const running = await runningMachines(hypervisor, host)
+        const running = new Set((await hypervisor.list()).map(({ name }) => parseResourceName(host, name)))
         const found = await enclosedProcesses(daemonName(host))
         return found.flatMap(({ pid, uid }) => {
           if (uid <= settings.uidBase || uid >= settings.uidBase + settings.uidCount) return []
