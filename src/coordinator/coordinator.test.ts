@@ -172,6 +172,7 @@ describe('room', () => {
     })
     expect([...host.machines.values()].map(({ state }) => state)).toEqual(['destroying', 'destroying'])
     host.finish()
+    world.settle()
     expect(host.named).toHaveLength(3)
     host.ready(host.nth(2))
     expect(world.get('job-1')).toMatchObject({ state: 'granted' })

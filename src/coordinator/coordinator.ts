@@ -30,6 +30,8 @@ const HELLO_MS_MAX = 10_000
 
 export interface AgentSession {
   receive(frame: FromAgent): void
+  /** What came is no frame: the connection ends. */
+  malformed(detail: string): void
   closed(): void
 }
 
@@ -84,6 +86,7 @@ export class Coordinator {
     })
     return {
       receive: (frame) => this.#after(() => this.#receive(link, frame)),
+      malformed: (detail) => this.#after(() => this.#fleet.misbehaved(link, detail)),
       closed: () => {
         cancel()
         this.#after(() => {
@@ -229,6 +232,7 @@ export class Coordinator {
   close(): void {
     this.#closing = true
     this.#stopTick()
+    this.#fleet.close()
     this.#questions.close()
     this.#book.wakeAll()
   }

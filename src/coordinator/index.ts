@@ -1,9 +1,11 @@
 /** The coordinator: decides which machines exist and who has them. */
 export { type Caller, OPERATOR } from './callers.ts'
+export { type Config, parseConfig, readConfig } from './config.ts'
 export { type AgentSession, Coordinator } from './coordinator.ts'
-export { ATTEMPTS_MAX, HOST_GRACE_MS, HOST_SILENT_MS, WANTED_EVERY_MS } from './fleet.ts'
+export { ATTEMPTS_MAX, HOST_GRACE_MS, HOST_SILENT_MS, WANTED_EVERY_MS, WANTED_GAP_MS } from './fleet.ts'
 export { randomIds } from './ids.ts'
 export type { LeaseAsk } from './leases.ts'
+export { type StartCoordinator, startCoordinator } from './main.ts'
 export { MACHINE_OVERHEAD_MIB, roomFor } from './placement/embedded.ts'
 export { type HeldMachine, plan, type Step, type View } from './plan/index.ts'
 export type { AgentLink, Ids, Log, Ports, Settings } from './ports.ts'

@@ -65,6 +65,7 @@ export const errorTable = {
     '{kind} "{name}" is not offered to jobs here',
     'use one of: {known}; the operator offers more in custom-executor.toml',
   ),
+  internal: row('system', 500, 'Slipway has a bug here', 'see the log of the coordinator, and report it'),
   shutting_down: row('system', 503, 'the coordinator is stopping', 'try again when it is back'),
   too_busy: row('system', 503, '{what} already holds its limit of {limit}', 'try again later'),
   unreachable: row('system', 503, 'nothing answers on {socket}', 'start Slipway with `slipway up`'),

@@ -37,19 +37,27 @@ export class FakeHost {
   connect(coordinator: Coordinator): this {
     this.closedByCoordinator = false
     const session = coordinator.agentConnected({
-      send: (frame) => {
-        this.received.push(frame)
-        if (frame.type === 'welcome') this.database = frame.database
-        if (frame.type === 'wanted' && this.obeys) this.#obey(frame)
-      },
+      send: (frame) => this.take(frame),
       close: () => {
         this.closedByCoordinator = true
         session.closed()
       },
     })
-    this.#session = session
+    this.attach(session)
     this.hello()
     return this
+  }
+
+  /** Speaks over this session from now on. */
+  attach(session: AgentSession): void {
+    this.#session = session
+  }
+
+  /** Hears a frame. */
+  take(frame: FromCoordinator): void {
+    this.received.push(frame)
+    if (frame.type === 'welcome') this.database = frame.database
+    if (frame.type === 'wanted' && this.obeys) this.#obey(frame)
   }
 
   hello(change: Partial<Extract<FromAgent, { type: 'hello' }>> = {}): void {

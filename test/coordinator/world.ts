@@ -6,6 +6,7 @@ import {
   openStore,
   type Ports,
   type Store,
+  WANTED_GAP_MS,
 } from '../../src/coordinator/index.ts'
 import {
   type Flavor,
@@ -115,20 +116,30 @@ export class World {
     name: string,
     { flavor = 'tiny', image, ttlMs = 60_000 }: { flavor?: string; image?: string; ttlMs?: number } = {},
   ) {
-    return this.coordinator.ask(this.coordinator.caller(undefined), {
+    const view = this.coordinator.ask(this.coordinator.caller(undefined), {
       name: leaseName(name),
       flavor: flavorName(flavor),
       image,
       ttlMs,
     })
+    this.settle()
+    return view
+  }
+
+  /** Lets what the coordinator has decided reach the hosts. */
+  settle(): void {
+    this.clock.pass(WANTED_GAP_MS)
   }
 
   get(name: string) {
+    this.settle()
     return this.coordinator.get(this.coordinator.caller(undefined), name)
   }
 
   release(name: string) {
-    return this.coordinator.release(this.coordinator.caller(undefined), name)
+    const view = this.coordinator.release(this.coordinator.caller(undefined), name)
+    this.settle()
+    return view
   }
 
   said(event: string): number {

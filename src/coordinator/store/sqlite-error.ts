@@ -1,3 +1,4 @@
+import { ZodError } from 'zod'
 import { SlipwayError } from '../../model/index.ts'
 
 /** SQLite's primary result code for "another connection holds the lock", https://www.sqlite.org/rescode.html#busy */
@@ -10,14 +11,17 @@ export function isBusy(error: unknown): boolean {
   return code === SQLITE_BUSY || code === SQLITE_LOCKED
 }
 
-/** Runs `task`; what SQLite refuses (disk full, file broken) becomes `database_failed`. */
+/** Runs `task`; what SQLite or the file system refuses (disk full, file broken, no permission) becomes `database_failed`. */
 export function guarded<T>(file: string, task: () => T): T {
   try {
     return task()
   } catch (cause) {
-    if (cause instanceof Error && 'errcode' in cause) {
+    if (cause instanceof Error && (isFromSqlite(cause) || isFromSystem(cause) || cause instanceof ZodError)) {
       throw new SlipwayError('database_failed', { file, detail: cause.message.slice(0, 300) }, { cause })
     }
     throw cause
   }
 }
+
+const isFromSqlite = (error: Error): boolean => 'errcode' in error
+const isFromSystem = (error: Error): boolean => 'syscall' in error

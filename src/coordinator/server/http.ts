@@ -1,0 +1,150 @@
+/** The API over HTTP: one server a socket, each with the endpoints of its scope and nothing else. */
+import type { Socket } from 'node:net'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import { type EndpointName, endpoints, type Scope } from '../../api/index.ts'
+import { schemas } from '../../api/server.ts'
+import { type Failure, SlipwayError } from '../../model/index.ts'
+import type { Caller } from '../callers.ts'
+import type { Coordinator } from '../coordinator.ts'
+import type { Log } from '../ports.ts'
+import type { Handlers } from './handlers.ts'
+import { badRequest, failureOf, problemOf, statusOf } from './problem.ts'
+
+export const BODY_BYTES_MAX = 64 * 1024
+const HEADER_BYTES_MAX = 16 * 1024
+/** For a request to come in whole; an answer may take longer. */
+const REQUEST_MS_MAX = 10_000
+const IDLE_CONNECTION_MS = 65_000
+/** Each long-poll holds one. */
+const CONNECTIONS_MAX = 4_096
+/** Chars of one path parameter: the longest name an endpoint knows. */
+const PARAM_CHARS_MAX = 128
+
+export interface HttpOptions {
+  readonly scope: Scope
+  readonly coordinator: Coordinator
+  readonly handlers: Handlers
+  readonly log: Log
+}
+
+/** `lease` serves the lease endpoints to holders of a token; `admin` serves all to whoever can open the socket. */
+export function makeHttp({ scope, coordinator, handlers, log }: HttpOptions): FastifyInstance {
+  const app = makeServer(log)
+  for (const name of Object.keys(endpoints).filter(isEndpointName)) {
+    if (scope === 'admin' || endpoints[name].scope === 'lease')
+      route(app, name, { scope, coordinator, handlers })
+  }
+  return app
+}
+
+/** A server with Slipway's limits and answers, and no endpoint yet. */
+export function makeServer(log: Log): FastifyInstance {
+  const app = fastify({
+    logger: false,
+    bodyLimit: BODY_BYTES_MAX,
+    requestTimeout: REQUEST_MS_MAX,
+    keepAliveTimeout: IDLE_CONNECTION_MS,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: PARAM_CHARS_MAX },
+    http: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: REQUEST_MS_MAX },
+    clientErrorHandler: refuseConnection,
+  })
+  app.server.maxConnections = CONNECTIONS_MAX
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(serializerCompiler)
+  app.setErrorHandler((error, _, reply) => {
+    const failure = failureOf(error, { bodyBytesMax: BODY_BYTES_MAX }) ?? bug(error, log)
+    return refuse(reply, failure)
+  })
+  app.setNotFoundHandler(({ method, url }, reply) => {
+    const name = `${method} ${url}`.slice(0, PARAM_CHARS_MAX)
+    return refuse(reply, { code: 'not_found', args: { kind: 'endpoint', name } })
+  })
+  return app
+}
+
+function route<Name extends EndpointName>(
+  app: FastifyInstance,
+  name: Name,
+  { scope, coordinator, handlers }: Omit<HttpOptions, 'log'>,
+): void {
+  const { method, path } = endpoints[name]
+  const { params, query, body, reply } = schemas[name]
+  app.route({
+    method,
+    url: path,
+    schema: {
+      params,
+      querystring: query,
+      ...(method === 'POST' ? { body } : {}),
+      response: { 200: reply },
+    },
+    onRequest: async (request) => {
+      callers.set(request, callerOf(request, { scope, coordinator }))
+    },
+    preValidation: async (request) => {
+      request.body ??= {}
+    },
+    handler: async (request, response) => {
+      const caller = callers.get(request)
+      if (!caller) throw new SlipwayError('unauthorized')
+      const { params, query, body } = request
+      // The schemas above have parsed all three: this is the edge where they get their types.
+      const call = { caller, params, query, body, signal: goneSignal(response) } as Parameters<
+        Handlers[Name]
+      >[0]
+      return handlers[name](call as never)
+    },
+  })
+}
+
+const callers = new WeakMap<FastifyRequest, Caller>()
+
+function callerOf(
+  request: FastifyRequest,
+  { scope, coordinator }: Pick<HttpOptions, 'scope' | 'coordinator'>,
+): Caller {
+  const { authorization } = request.headers
+  if (authorization === undefined && scope === 'admin') return coordinator.caller(undefined)
+  const token = /^Bearer ([\x21-\x7e]{1,256})$/.exec(authorization ?? '')?.[1]
+  if (token === undefined) throw new SlipwayError('unauthorized')
+  return coordinator.caller(token)
+}
+
+/** Aborts when the client goes away before it has its answer. */
+function goneSignal(reply: FastifyReply): AbortSignal {
+  const gone = new AbortController()
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) gone.abort()
+  })
+  return gone.signal
+}
+
+const refuse = (reply: FastifyReply, failure: Failure): FastifyReply =>
+  reply
+    .code(statusOf(failure))
+    .type('application/json; charset=utf-8')
+    .serializer(JSON.stringify)
+    .send(problemOf(failure))
+
+/** Something we did not foresee: told apart from what was refused, and logged with its stack. */
+function bug(error: unknown, log: Log): Failure {
+  log.error({ err: error }, 'bug')
+  return { code: 'internal', args: {} }
+}
+
+/** What is no HTTP, or has too large a head, or comes too slowly. */
+function refuseConnection(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const body = JSON.stringify(
+    problemOf(badRequest(`it is no valid HTTP request (${error.code ?? 'unknown'})`)),
+  )
+  const head = `HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}`
+  socket.end(`${head}\r\nconnection: close\r\n\r\n${body}`)
+}
+
+const isEndpointName = (name: string): name is EndpointName => name in endpoints
