@@ -19,6 +19,7 @@ import { State } from './state.ts'
 import type { Token } from './store/tokens.ts'
 import { Turn } from './turn.ts'
 import { flavorView, tokenView } from './views.ts'
+import { WantedSets } from './wanted.ts'
 
 /** Expiry, silence and grace are looked at this often. */
 const TICK_MS = 1_000
@@ -45,6 +46,7 @@ export class Coordinator {
   readonly #callers: Callers
   readonly #leases: Leases
   readonly #fleet: Fleet
+  readonly #wanted: WantedSets
   readonly #turn: Turn
   readonly #questions: Questions
   readonly #inventory: Inventory
@@ -69,6 +71,7 @@ export class Coordinator {
     this.#callers = new Callers(ports)
     this.#leases = new Leases({ state, ports, events, book, flavors })
     this.#fleet = new Fleet({ state, ports, events, book, epoch })
+    this.#wanted = new WantedSets({ state, clock: ports.clock, epoch })
     const domains = () => this.#callers.domains(flavors.values())
     this.#turn = new Turn({ state, ports, events, book, flavors, domains })
     this.#questions = new Questions(ports.clock, ports.ids)
@@ -232,7 +235,7 @@ export class Coordinator {
   close(): void {
     this.#closing = true
     this.#stopTick()
-    this.#fleet.close()
+    this.#wanted.close()
     this.#questions.close()
     this.#book.wakeAll()
   }
@@ -291,6 +294,6 @@ export class Coordinator {
       if (!(error instanceof SlipwayError) || error.code !== 'database_failed') throw error
       this.#events.storeFailed({ failure: error.failure })
     }
-    this.#fleet.flush()
+    this.#wanted.flush()
   }
 }

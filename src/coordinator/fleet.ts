@@ -24,10 +24,6 @@ type Report = Extract<FromAgent, { type: 'report' }>
 export const HOST_SILENT_MS = 4 * REPORT_EVERY_MS
 /** A host that is away for longer loses its machines: their leases end as lost. */
 export const HOST_GRACE_MS = 120_000
-/** The wanted set is sent again this often, changed or not: what a lost frame costs at most. */
-export const WANTED_EVERY_MS = 4_000
-/** A changed set is sent at once, and the next change not sooner than this after it. */
-export const WANTED_GAP_MS = 25
 /** Machines that failed under one lease before the lease fails. */
 export const ATTEMPTS_MAX = 2
 const HOSTS_MAX = 1_000
@@ -38,7 +34,6 @@ export class Fleet {
   readonly #events: Events
   readonly #book: LeaseBook
   readonly #epoch: number
-  #stopFlush: () => void = () => {}
 
   constructor(parts: {
     readonly state: State
@@ -129,44 +124,6 @@ export class Fleet {
         this.closed(link)
       } else if (!link && !host.forgotten && quietMs > HOST_GRACE_MS) this.#forget(host)
     }
-  }
-
-  /**
-   * Sends every connected host its wanted set if it has changed, or was last sent a while ago. Changes that follow each
-   * other quickly go out together: a set holds every machine of its host.
-   */
-  flush(): void {
-    const now = this.#ports.clock.now()
-    this.#stopFlush()
-    let nextMs = Number.POSITIVE_INFINITY
-    for (const host of [...this.#state.hosts.values()]) {
-      if (!host.link) continue
-      const waitedMs = host.sentAtMs === undefined ? Number.POSITIVE_INFINITY : now - host.sentAtMs
-      if (waitedMs >= (host.dirty ? WANTED_GAP_MS : WANTED_EVERY_MS)) this.#send(host, host.link)
-      else if (host.dirty) nextMs = Math.min(nextMs, WANTED_GAP_MS - waitedMs)
-    }
-    if (nextMs < Number.POSITIVE_INFINITY) {
-      this.#stopFlush = this.#ports.clock.after(nextMs, () => this.flush())
-    }
-  }
-
-  /** Sends nothing that is not due yet. */
-  close(): void {
-    this.#stopFlush()
-  }
-
-  #send(host: Host, link: AgentLink): void {
-    if (host.dirty) host.generation += 1
-    host.dirty = false
-    host.sentAtMs = this.#ports.clock.now()
-    link.send({
-      type: 'wanted',
-      stamp: { epoch: this.#epoch, generation: host.generation },
-      machines: this.#state
-        .machinesOn(host.host)
-        .filter(({ state }) => state !== 'doomed')
-        .map(({ machine, reservation, spec, made }) => ({ machine, reservation, spec, made })),
-    })
   }
 
   #refusal(link: AgentLink, { host, database, stamp, facts }: Hello): Failure | undefined {

@@ -97,7 +97,8 @@ export class Turn {
         return
       case 'wait': {
         const { lease, do: _, ...wait } = step
-        this.#state.setLease({ ...this.#live(lease), wait })
+        const live = this.#live(lease)
+        if (!sameWait(live.wait, wait)) this.#state.leases.set(lease, { ...live, wait })
         return
       }
     }
@@ -134,3 +135,10 @@ export class Turn {
     return { live: this.#live(step.lease), machine }
   }
 }
+
+/** Most that wait go on waiting for the same reason. */
+const sameWait = (a: LiveLease['wait'], b: LiveLease['wait']): boolean =>
+  a?.position === b?.position &&
+  a?.making === b?.making &&
+  a?.reason?.code === b?.reason?.code &&
+  a?.reason?.args.detail === b?.reason?.args.detail

@@ -19,16 +19,15 @@ export function roomFor(spec: Pick<MachineSpec, 'vcpus' | 'memoryMiB' | 'diskGiB
   }
 }
 
-/** What is left of `capacity` on `host`; below zero where a host has shrunk under its machines. */
-export function freeRoom(
+/** What machines leave of a host's capacity, dying ones included; below zero where a host has shrunk under them. */
+export const freeRoom = (
   capacity: Capacity,
-  reservations: Iterable<Pick<Reservation, 'host' | 'room'>>,
-  host: HostId,
-): Capacity {
-  let free = capacity
-  for (const each of reservations) if (each.host === host) free = minus(free, each.room)
-  return free
-}
+  reservations: readonly Pick<Reservation, 'room' | 'machine'>[],
+): Capacity =>
+  reservations.reduce(
+    (free, { room, machine }) => (machine === undefined ? free : minus(free, room)),
+    capacity,
+  )
 
 export const NO_ROOM: Capacity = { vcpus: 0, memoryMiB: 0, diskMiB: 0 }
 

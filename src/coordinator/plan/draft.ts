@@ -1,6 +1,6 @@
 /** The plan's working copy: the view with the effects of the steps taken so far. */
 import type { FlavorName, HostFacts, HostId, LeaseId, MachineId } from '../../model/index.ts'
-import { newestImage, type Pool, poolKey } from './pool.ts'
+import { makePool, newestImage, type Pool } from './pool.ts'
 import type { DoomReason, HeldMachine, Step, View, WaitingLease } from './view.ts'
 
 /** Unleased machines of one pool on connected hosts, oldest first. */
@@ -28,11 +28,10 @@ export class Draft {
     )
     this.machines = new Map(view.machines.map((machine) => [machine.machine, machine]))
     this.waiting = view.leases.filter((lease) => lease.state === 'waiting')
-    for (const machine of [...view.machines].sort(oldestFirst)) this.#stock(machine)
+    for (const machine of this.unleased()) this.#stock(machine)
   }
 
-  stock(pool: Pool): Stock {
-    const key = poolKey(pool)
+  stock({ key }: Pool): Stock {
     const known = this.#stocks.get(key)
     if (known) return known
     const empty: Stock = { ready: [], making: [] }
@@ -43,6 +42,13 @@ export class Draft {
   /** Every stock that has a machine. */
   stocks(): IterableIterator<[string, Stock]> {
     return this.#stocks.entries()
+  }
+
+  /** Machines that live and serve nobody, oldest first. */
+  unleased(): HeldMachine[] {
+    return [...this.machines.values()]
+      .filter(({ state }) => state !== 'leased' && state !== 'doomed')
+      .sort(oldestFirst)
   }
 
   doom(machine: HeldMachine, why: DoomReason): void {
@@ -68,7 +74,7 @@ export class Draft {
     const flavor = this.view.flavors.get(machine.spec.flavor)
     const image = this.hosts.get(machine.host)?.images.find(({ digest }) => digest === machine.spec.image)
     if (!flavor || !image) return undefined
-    return { flavor, image: image.name, trustDomain: machine.spec.trustDomain }
+    return makePool(flavor, image.name, machine.spec.trustDomain)
   }
 
   /** True if no newer version of its image lies on its host. */
@@ -83,14 +89,6 @@ export class Draft {
     return kept ? flavor.idle : 0
   }
 
-  leased(flavor: FlavorName): number {
-    let count = 0
-    for (const { spec, state } of this.machines.values()) {
-      if (spec.flavor === flavor && state === 'leased') count += 1
-    }
-    return count
-  }
-
   count(flavor: FlavorName, { dying }: { readonly dying: boolean }): number {
     let count = 0
     for (const { spec, state } of this.machines.values()) {
@@ -100,7 +98,6 @@ export class Draft {
   }
 
   #stock(machine: HeldMachine): void {
-    if (machine.state === 'leased' || machine.state === 'doomed') return
     const pool = this.poolOf(machine)
     if (!pool) return
     const stock = this.stock(pool)

@@ -1,5 +1,5 @@
 /** The plan's part about leases: which are over, which can never be served, which get a machine now. */
-import type { Failure, LeaseId } from '../../model/index.ts'
+import type { Failure, FlavorName, LeaseId } from '../../model/index.ts'
 import type { Draft } from './draft.ts'
 import { fitsFlavor, newestImage, poolOf } from './pool.ts'
 import type { HeldMachine, WaitingLease } from './view.ts'
@@ -36,20 +36,32 @@ export function refuseHopeless(draft: Draft): void {
  */
 export function grant(draft: Draft): void {
   const over = new Set<LeaseId>()
+  const leasedOf = countLeased(draft)
   for (const lease of draft.waiting) {
     const flavor = draft.view.flavors.get(lease.flavor)
-    if (!flavor || draft.leased(flavor.name) >= flavor.limit) continue
+    const count = leasedOf.get(lease.flavor) ?? 0
+    if (!flavor || count >= flavor.limit) continue
     const pool = poolOf(lease, flavor)
     const stock = draft.stock(pool)
+    if (stock.ready.length === 0) continue
     const usable = stock.ready.filter((machine) => fitsFlavor(machine.spec, flavor))
     const machine = usable.find((each) => draft.isNewest(each, pool)) ?? usable[0]
     if (!machine) continue
     over.add(lease.id)
+    leasedOf.set(lease.flavor, count + 1)
     draft.steps.push({ do: 'grant', lease: lease.id, machine: machine.machine })
     draft.machines.set(machine.machine, leased(machine, lease))
     stock.ready = stock.ready.filter((each) => each !== machine)
   }
   draft.drop(over)
+}
+
+function countLeased(draft: Draft): Map<FlavorName, number> {
+  const counts = new Map<FlavorName, number>()
+  for (const { spec, state } of draft.machines.values()) {
+    if (state === 'leased') counts.set(spec.flavor, (counts.get(spec.flavor) ?? 0) + 1)
+  }
+  return counts
 }
 
 const leased = (machine: HeldMachine, lease: WaitingLease): HeldMachine => ({

@@ -7,16 +7,27 @@ export interface Pool {
   readonly flavor: Flavor
   readonly image: string
   readonly trustDomain: TrustDomain
+  /** Equal for equal pools. */
+  readonly key: string
 }
 
-export const poolKey = ({ flavor, image, trustDomain }: Pool): string =>
-  `${flavor.name} ${image} ${trustDomain}`
-
-export const poolOf = (lease: WaitingLease, flavor: Flavor): Pool => ({
+export const makePool = (flavor: Flavor, image: string, trustDomain: TrustDomain): Pool => ({
   flavor,
-  image: lease.image ?? flavor.image,
-  trustDomain: lease.owner.trustDomain,
+  image,
+  trustDomain,
+  key: `${flavor.name} ${image} ${trustDomain}`,
 })
+
+/** The pool that serves a lease. Remembered: a thousand leases may wait through thousands of turns. */
+export function poolOf(lease: WaitingLease, flavor: Flavor): Pool {
+  const known = remembered.get(lease)
+  if (known?.flavor === flavor) return known
+  const pool = makePool(flavor, lease.image ?? flavor.image, lease.owner.trustDomain)
+  remembered.set(lease, pool)
+  return pool
+}
+
+const remembered = new WeakMap<WaitingLease, Pool>()
 
 /** The newest version of an image on a host: the one built last. */
 export function newestImage(facts: HostFacts, name: string): HostImage | undefined {

@@ -20,10 +20,12 @@ export class Room {
   readonly #flavors = new Map<FlavorName, { living: number; dying: number; claimed: number }>()
 
   constructor(draft: Draft) {
-    const taken = draft.view.reservations.filter(({ machine }) => machine !== undefined)
+    const onHost = Map.groupBy(draft.view.reservations, ({ host }) => host)
     for (const [host, { capacity }] of draft.hosts) {
-      const spare = draft.view.reservations.filter((each) => each.host === host && each.machine === undefined)
-      this.#hosts.set(host, { host, capacity, free: freeRoom(capacity, taken, host), coming: NO_ROOM, spare })
+      const all = onHost.get(host) ?? []
+      const free = freeRoom(capacity, all)
+      const spare = all.filter(({ machine }) => machine === undefined)
+      this.#hosts.set(host, { host, capacity, free, coming: NO_ROOM, spare })
     }
     for (const machine of draft.machines.values()) {
       const flavor = this.#flavor(machine.spec.flavor)

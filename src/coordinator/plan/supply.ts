@@ -5,7 +5,7 @@
 import type { Capacity, Failure, HostFacts, HostId, HostImage, MachineSpec } from '../../model/index.ts'
 import { bestFit, NO_ROOM, plus, roomFor, shortOf } from '../placement/embedded.ts'
 import { type Draft, oldestFirst, type Stock } from './draft.ts'
-import { newestImage, type Pool, poolKey, poolOf, specFor } from './pool.ts'
+import { makePool, newestImage, type Pool, poolOf, specFor } from './pool.ts'
 import { Room } from './room.ts'
 import type { HeldMachine, Trouble } from './view.ts'
 
@@ -30,7 +30,7 @@ export function supply(draft: Draft): void {
     const flavor = draft.view.flavors.get(lease.flavor)
     if (!flavor) continue
     const pool = poolOf(lease, flavor)
-    const key = poolKey(pool)
+    const { key } = pool
     const position = (positions.get(key) ?? 0) + 1
     positions.set(key, position)
     const making = queues.get(key)?.making ?? 0
@@ -43,7 +43,7 @@ export function supply(draft: Draft): void {
       ...(reason ? { reason } : {}),
     })
   }
-  for (const pool of idlePools(draft)) supplyIdle(state, pool, queues.get(poolKey(pool))?.waiting ?? 0)
+  for (const pool of idlePools(draft)) supplyIdle(state, pool, queues.get(pool.key)?.waiting ?? 0)
   for (const { id } of room.spares()) draft.steps.push({ do: 'drop', reservation: id })
 }
 
@@ -58,9 +58,9 @@ function queueUp(draft: Draft): Map<string, Queue> {
     const flavor = draft.view.flavors.get(lease.flavor)
     if (!flavor) continue
     const pool = poolOf(lease, flavor)
-    const queue = queues.get(poolKey(pool)) ?? { waiting: 0, making: draft.stock(pool).making.length }
+    const queue = queues.get(pool.key) ?? { waiting: 0, making: draft.stock(pool).making.length }
     queue.waiting += 1
-    queues.set(poolKey(pool), queue)
+    queues.set(pool.key, queue)
   }
   return queues
 }
@@ -80,7 +80,7 @@ function* idlePools(draft: Draft): Generator<Pool> {
   for (const flavor of draft.view.flavors.values()) {
     if (flavor.idle === 0) continue
     for (const trustDomain of draft.view.domains.get(flavor.name) ?? []) {
-      yield { flavor, image: flavor.image, trustDomain }
+      yield makePool(flavor, flavor.image, trustDomain)
     }
   }
 }
@@ -95,7 +95,7 @@ function supplyIdle(supply: Supply, pool: Pool, waiting: number): void {
 
 /** `undefined`: a machine was named for it. Else why not. */
 function supplyLease(supply: Supply, pool: Pool): Failure | undefined {
-  const known = supply.exhausted.get(poolKey(pool))
+  const known = supply.exhausted.get(pool.key)
   if (known) return known
   const { room } = supply
   const { flavor } = pool
@@ -106,11 +106,11 @@ function supplyLease(supply: Supply, pool: Pool): Failure | undefined {
     }
     if (room.willBeUnderLimit(flavor) || doomOldest(supply, (each) => each.spec.flavor === flavor.name)) {
       room.claimLimit(flavor)
-    } else supply.exhausted.set(poolKey(pool), reason)
+    } else supply.exhausted.set(pool.key, reason)
     return reason
   }
   const reason = make(supply, pool)
-  if (reason && !makeRoom(supply, pool)) supply.exhausted.set(poolKey(pool), reason)
+  if (reason && !makeRoom(supply, pool)) supply.exhausted.set(pool.key, reason)
   return reason
 }
 

@@ -1,5 +1,5 @@
 /** The plan's part about machines that nobody wants any more. */
-import { type Draft, oldestFirst } from './draft.ts'
+import type { Draft } from './draft.ts'
 import { fitsFlavor } from './pool.ts'
 
 /** An idle machine that its host cannot reach for this long is given up. Agents ping every 15 s. */
@@ -7,8 +7,7 @@ export const SUSPECT_MS_MAX = 45_000
 
 /** Dooms unleased machines that can serve nobody: unreachable, or not what their flavor or image is now. */
 export function retire(draft: Draft): void {
-  for (const machine of [...draft.machines.values()].sort(oldestFirst)) {
-    if (machine.state === 'leased' || machine.state === 'doomed') continue
+  for (const machine of draft.unleased()) {
     const pool = draft.poolOf(machine)
     const outdated = !pool || !fitsFlavor(machine.spec, pool.flavor) || isOldVersion(draft, machine)
     if (draft.hosts.has(machine.host) && outdated) draft.doom(machine, 'stale')

@@ -129,27 +129,6 @@ describe('a lease', () => {
   })
 })
 
-test('a thousand leases are waited for at once, and each is granted one machine', async () => {
-  const { host } = await served.host(anyFacts(roomy))
-  const client = served.lease(await tokenOf('runner-a'))
-  const names = Array.from({ length: 1_000 }, (_, n) => `job-${n}`)
-  await Promise.all(names.map((name) => client.call('leaseAsk', { body: job(name) })))
-  const waits = names.map((name) =>
-    client.call('leaseGet', {
-      params: { lease: leaseName(name) },
-      query: { waitMs: 60_000, state: 'waiting' },
-    }),
-  )
-  await until(() => host.named.length === 1_000)
-  for (const machine of host.named) host.ready(machine)
-  const views = await Promise.all(waits)
-  expect(new Set(views.map(({ machine }) => machine)).size).toBe(1_000)
-  expect(await served.admin.call('health', {})).toMatchObject({
-    leases: { waiting: 0, granted: 1_000 },
-    machines: 1_000,
-  })
-}, 60_000)
-
 describe('a request', () => {
   test.each([
     [
