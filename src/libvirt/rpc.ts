@@ -198,7 +198,6 @@ export class Rpc {
         const incoming = readIncoming(frame)
         this.#keepAlive.heard()
         this.#dispatch(incoming)
-        if (this.#ended !== undefined) return
       }
     } catch (error) {
       if (error instanceof LibvirtProtocolError) {
