@@ -1,2 +1,3 @@
 /** Reach into a running guest. */
-export { type ConnectOptions, connectSsh, type Exec, type Exit, type GuestSsh, shellQuote } from './ssh.ts'
+export type { Exec, Exit } from './command.ts'
+export { type ConnectOptions, connectSsh, type GuestSsh, shellQuote } from './ssh.ts'

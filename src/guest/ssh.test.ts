@@ -4,12 +4,13 @@ import { type AddressInfo, createServer, connect as dial, type Socket } from 'no
 import { Readable, Writable } from 'node:stream'
 import ssh2, { type Connection, type ServerChannel } from 'ssh2'
 import { afterEach, expect, test } from 'vitest'
+import { sshKeys } from '../../test/fronts/ssh-keys.ts'
 import { type Access, Secret } from '../model/index.ts'
 import { connectSsh, shellQuote } from './ssh.ts'
 
-const hostKeys = ssh2.utils.generateKeyPairSync('ed25519')
-const otherKeys = ssh2.utils.generateKeyPairSync('ed25519')
-const userKeys = ssh2.utils.generateKeyPairSync('ed25519')
+const hostKeys = sshKeys()
+const otherKeys = sshKeys()
+const userKeys = sshKeys()
 const closers: (() => void)[] = []
 afterEach(() => {
   for (const close of closers.splice(0)) close()

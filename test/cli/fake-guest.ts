@@ -1,6 +1,7 @@
 /** An SSH server in this process that plays a machine: its commands are played too, no shell runs. */
 import type { AddressInfo } from 'node:net'
 import ssh2, { type Connection, type ServerChannel } from 'ssh2'
+import { sshKeys } from '../fronts/ssh-keys.ts'
 
 export type Play = (command: string, channel: ServerChannel) => void
 
@@ -15,8 +16,8 @@ export interface FakeGuest extends Disposable {
   }
 }
 
-const hostKeys = ssh2.utils.generateKeyPairSync('ed25519')
-const userKeys = ssh2.utils.generateKeyPairSync('ed25519')
+const hostKeys = sshKeys()
+const userKeys = sshKeys()
 
 export async function fakeGuest(play: Play): Promise<FakeGuest> {
   const connections: Connection[] = []

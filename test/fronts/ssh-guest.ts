@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import type { AddressInfo } from 'node:net'
 import ssh2, { type Connection, type ServerChannel } from 'ssh2'
 import type { Reply } from '../../src/api/index.ts'
+import { sshKeys } from './ssh-keys.ts'
 
 /** In ssh2 1.17, not yet in its types. */
 interface NoDelay extends Connection {
@@ -10,10 +11,11 @@ interface NoDelay extends Connection {
 }
 
 export class SshGuest {
-  readonly #host = ssh2.utils.generateKeyPairSync('ed25519')
-  readonly #user = ssh2.utils.generateKeyPairSync('ed25519')
+  readonly #host = sshKeys()
+  readonly #user = sshKeys()
   readonly #connections = new Set<Connection>()
   readonly #children = new Set<ChildProcess>()
+  #crashed = false
   // Signals are read from the server's trace: once stdin is closed its events no longer tell of them.
   readonly #server = new ssh2.Server(
     {
@@ -40,6 +42,7 @@ export class SshGuest {
 
   /** As a machine that is gone: its connections break, its processes die with it. */
   crash(): void {
+    this.#crashed = true
     for (const connection of this.#connections) connection.end()
     for (const child of this.#children) kill(child, 'SIGKILL')
   }
@@ -83,12 +86,14 @@ export class SshGuest {
     child.stdin.on('error', () => undefined)
     child.stdout.pipe(channel, { end: false })
     child.stderr.pipe(channel.stderr, { end: false })
-    child.on('close', (code, signal) => {
+    // As sshd does it: the code at once, the end when nothing holds the output any more.
+    child.on('exit', (code, signal) => {
       this.#children.delete(child)
+      if (this.#crashed) return
       if (signal === null) channel.exit(code ?? 1)
       else channel.exit(signal, false, '')
-      channel.end()
     })
+    child.on('close', () => channel.end())
   }
 }
 

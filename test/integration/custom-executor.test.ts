@@ -58,6 +58,17 @@ test("a script's exit code is the build's failure, told in the file, over one le
   expect(await side.exitCode()).toBe('139')
 })
 
+test('a script that leaves a service running has ended all the same', async () => {
+  const side = await job()
+  await side.call('prepare')
+  const startedAtMs = performance.now()
+  expect(await side.run('build_script', 'sleep 30 & echo done; exit 3')).toMatchObject({
+    code: 1,
+    stdout: 'done\n',
+  })
+  expect(performance.now() - startedAtMs).toBeLessThan(10_000)
+})
+
 test.each([
   ['image', { CI_JOB_IMAGE: 'ubuntu:24' }, 'image "ubuntu:24" is not offered to jobs here'],
   ['flavor', { SLIPWAY_FLAVOR: 'huge' }, 'flavor "huge" is not offered to jobs here'],

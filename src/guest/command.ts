@@ -1,0 +1,198 @@
+/** One command over an SSH connection: its streams, its end, and how it is stopped. */
+import type { Readable, Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { Client, ClientChannel } from 'ssh2'
+import { SlipwayError } from '../model/index.ts'
+
+/** A stopped command gets this long after TERM, and again after KILL, before it is left to itself. */
+const STOP_GRACE_MS = 2_000
+/** A command that has ended, with its output still held open by what it left running, is over after this silence. */
+const LINGER_MS = 1_000
+/** Three pipelines listen to one channel; node would warn, in the job's log, at eleven listeners. */
+const CHANNEL_LISTENERS_MAX = 32
+
+/** Process groups of one connection: one, or a few where a caller runs several commands. */
+const GROUPS_MAX = 16
+
+export interface Exec {
+  /** Closed at once when absent: a script cannot eat what follows it. */
+  readonly stdin?: Readable
+  readonly stdout: Writable
+  readonly stderr: Writable
+  /** Aborting stops the remote command: TERM, then KILL, to its whole process group. */
+  readonly signal: AbortSignal
+  readonly stopGraceMs?: number
+}
+
+/** How a remote command ended: by itself, or by a signal (`SIGTERM`). */
+export type Exit = { readonly code: number } | { readonly signal: string }
+
+/** A connection that is up. */
+export interface Connection {
+  readonly client: Client
+  readonly machine: string
+  /** Aborts, with the error to report, once the connection is over. */
+  readonly lost: AbortSignal
+}
+
+/** Runs `command` in the user's shell. Rejects with the reason of `signal`, or with `ssh_failed`. */
+export async function runCommand(connection: Connection, command: string, exec: Exec): Promise<Exit> {
+  const { machine, lost } = connection
+  exec.signal.throwIfAborted()
+  lost.throwIfAborted()
+  const running = await openChannel(connection, command)
+  const { channel } = running
+  const over = new AbortController()
+  const stop = (): void => {
+    stopCommand(connection, running, exec.stopGraceMs ?? STOP_GRACE_MS).finally(() => over.abort())
+  }
+  const cut = (): void => over.abort()
+  exec.signal.addEventListener('abort', stop, { once: true })
+  lost.addEventListener('abort', cut, { once: true })
+  if (exec.signal.aborted) stop()
+  try {
+    feed(channel, exec.stdin, over.signal)
+    const streams = Promise.all([
+      running.closed,
+      pipeline(channel, exec.stdout, { end: false, signal: over.signal }),
+      pipeline(channel.stderr, exec.stderr, { end: false, signal: over.signal }),
+    ])
+    await Promise.race([streams, lingering(running, over.signal)])
+  } catch (error) {
+    exec.signal.throwIfAborted()
+    lost.throwIfAborted()
+    throw sshFailed(machine, String(error), error)
+  } finally {
+    exec.signal.removeEventListener('abort', stop)
+    lost.removeEventListener('abort', cut)
+    over.abort()
+    channel.destroy()
+  }
+  exec.signal.throwIfAborted()
+  lost.throwIfAborted()
+  const exit = running.exit()
+  if (exit === undefined) throw sshFailed(machine, 'the command ended without a status')
+  return exit
+}
+
+export const sshFailed = (machine: string, detail: string, cause?: unknown): SlipwayError =>
+  new SlipwayError('ssh_failed', { machine, detail }, { cause })
+
+interface Running {
+  readonly channel: ClientChannel
+  /** How the command ended; undefined until the server says so. */
+  readonly exit: () => Exit | undefined
+  readonly exited: Promise<void>
+  /** Nothing more will come. */
+  readonly closed: Promise<void>
+}
+
+/** The end is watched from inside the callback: a server may send it in the segment that accepts the command. */
+function openChannel({ client, machine, lost }: Connection, command: string): Promise<Running> {
+  return new Promise((resolve, reject) => {
+    const give = (): void => reject(lost.reason)
+    lost.addEventListener('abort', give, { once: true })
+    client.exec(command, (cause, channel) => {
+      lost.removeEventListener('abort', give)
+      if (cause) return reject(sshFailed(machine, cause.message, cause))
+      channel.setMaxListeners(CHANNEL_LISTENERS_MAX)
+      let exit: Exit | undefined
+      const exited = new Promise<void>((done) => {
+        channel.on('exit', (code: number | null, signal?: string) => {
+          exit = code === null ? { signal: signal ?? 'unknown' } : { code }
+          done()
+        })
+      })
+      const closed = new Promise<void>((done) => channel.on('close', () => done()))
+      resolve({ channel, exit: () => exit, exited, closed })
+    })
+  })
+}
+
+function feed(channel: ClientChannel, stdin: Readable | undefined, signal: AbortSignal): void {
+  if (stdin === undefined) return void channel.end()
+  // A command that stops reading is no failure: how it ends is what counts.
+  pipeline(stdin, channel, { signal }).catch(() => undefined)
+}
+
+/**
+ * Resolves when the command has ended and nothing came for a while, though its channel stays open: sshd keeps it open
+ * for as long as any process it left behind holds its output, e.g. a service that a test script started.
+ */
+async function lingering({ channel, exited }: Running, over: AbortSignal): Promise<void> {
+  await exited
+  await new Promise<void>((resolve) => {
+    let quiet = false
+    const noise = (): void => {
+      quiet = false
+    }
+    channel.on('data', noise)
+    channel.stderr.on('data', noise)
+    const look = (): void => {
+      // What is buffered waits for a slow reader on our side: that is no silence.
+      const drained = channel.readableLength === 0 && channel.stderr.readableLength === 0
+      if (quiet && drained) resolve()
+      quiet = true
+    }
+    const timer = setInterval(look, LINGER_MS)
+    over.addEventListener('abort', () => clearInterval(timer), { once: true })
+  })
+}
+
+/** TERM, then KILL to what is left of the process group, until nothing holds the command's output any more. */
+async function stopCommand(
+  connection: Connection,
+  { channel, closed }: Running,
+  graceMs: number,
+): Promise<void> {
+  let groups: readonly string[] = []
+  for (const name of ['TERM', 'KILL']) {
+    requestSignal(connection.client, channel, name)
+    killSiblings(connection.client, name, groups, (found) => {
+      groups = found
+    })
+    if (await within(graceMs, closed)) return
+  }
+}
+
+/** Dropbear and OpenSSH obey, except for root: there sshd has no second process to send it from, and refuses. */
+function requestSignal(client: Client, channel: ClientChannel, name: string): void {
+  // `channel.signal` of ssh2 1.17 drops every signal once stdin is closed, so this goes below it (RFC 4254, 6.9).
+  const below = { client, channel } as unknown as {
+    readonly client: { readonly _protocol: { signal(channel: number, name: string): void } }
+    readonly channel: { readonly outgoing: { readonly id: number; readonly state: string } }
+  }
+  const { id, state } = below.channel.outgoing
+  if (state !== 'closed' && state !== 'closing') below.client._protocol.signal(id, name)
+}
+
+/**
+ * A second command on the same connection, which works for root too. Its parent is the same sshd, whose other children
+ * are what we started, each the leader of its process group. `known` are groups whose leader may be gone already.
+ */
+function killSiblings(
+  client: Client,
+  name: string,
+  known: readonly string[],
+  found: (groups: readonly string[]) => void,
+): void {
+  const all = `${known.join(' ')} $(cat /proc/$PPID/task/$PPID/children)`
+  client.exec(
+    `for p in ${all}; do [ $p = $$ ] || { echo $p; kill -${name} -- -$p; }; done`,
+    (cause, channel) => {
+      if (cause) return
+      channel.stderr.resume()
+      channel.on('data', (chunk: Buffer) => found(chunk.toString().match(/\d+/g)?.slice(0, GROUPS_MAX) ?? []))
+    },
+  )
+}
+
+function within(deadlineMs: number, end: Promise<void>): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(false), deadlineMs)
+    end.then(() => {
+      clearTimeout(timer)
+      resolve(true)
+    })
+  })
+}
