@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
+import { setFlagsFromString } from 'node:v8'
 import { systemClock } from '../model/index.ts'
 import { Agent, type OnStop } from './agent.ts'
 import { type AgentConfig, layoutOf, readAgentConfig } from './config.ts'
@@ -46,6 +47,8 @@ export async function startAgent({
   onStop,
   log,
 }: StartOptions): Promise<void> {
+  // Each report is garbage a moment later. V8 would answer with an ever larger nursery: 140 MB resident instead of 90.
+  setFlagsFromString('--semi-space-growth-factor=1')
   const config = await readAgentConfig(configDir)
   const events = new AgentEvents(jsonLines(log, systemClock.wall))
   const release = await takeAgentLock({ host: config.host, runDir: config.run })

@@ -2,6 +2,7 @@
 import type { Access, MachineId, MachineSpec, TimelineStep } from '../model/index.ts'
 import { SlipwayError } from '../model/index.ts'
 import { withDeadline } from './deadline.ts'
+import type { GuestClock } from './guest-clock.ts'
 import type { AgentPorts } from './ports.ts'
 import { makeReady } from './ready.ts'
 import type { Unseen } from './unseen.ts'
@@ -15,6 +16,7 @@ export interface MakeOptions {
   readonly tools?: string
   readonly bootMs: number
   readonly unseen: Unseen
+  readonly guestClock: GuestClock
 }
 
 export interface Making {
@@ -46,7 +48,7 @@ export async function makeMachine(ports: AgentPorts, options: MakeOptions, makin
   )
   step('clone')
   const access = await makeReady(
-    { ...ports, unseen: options.unseen },
+    { ...ports, unseen: options.unseen, guestClock: options.guestClock },
     { clone, user: manifest.user, tools: options.tools !== undefined, bootMs: options.bootMs, step, signal },
   )
   step('ready')

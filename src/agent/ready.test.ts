@@ -4,6 +4,7 @@ import { counted, machineOf, World } from '../../test/agent/world.ts'
 import { anyImage, anySpec } from '../../test/conformance/image.ts'
 import { type Access, SlipwayError } from '../model/index.ts'
 import type { GuestChannel } from './drivers/driver.ts'
+import { GuestClock } from './guest-clock.ts'
 import { makeReady, type ReadyPorts } from './ready.ts'
 import { Unseen } from './unseen.ts'
 
@@ -26,6 +27,7 @@ async function sequence({ guest, door, unseen }: Spoilt = {}) {
   const ports: ReadyPorts = {
     clock,
     random: counted(),
+    guestClock: new GuestClock(clock),
     unseen: unseen ?? new Unseen(counted()),
     driver: {
       guest: (id) => {
@@ -33,6 +35,7 @@ async function sequence({ guest, door, unseen }: Spoilt = {}) {
         const channel = { ...real, ...guest }
         return {
           sync: (options) => tell('sync', () => channel.sync(options)),
+          time: (options) => channel.time(options),
           exec: (path, args, options) => tell('kit', () => channel.exec(path, args, options)),
         }
       },

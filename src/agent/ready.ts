@@ -8,6 +8,7 @@
 import { type Access, type Clock, type MachineId, SlipwayError, sleep } from '../model/index.ts'
 import { type Deadline, withDeadline } from './deadline.ts'
 import type { Clone, Driver } from './drivers/driver.ts'
+import type { GuestClock } from './guest-clock.ts'
 import { type KeyPair, makeKeyPair } from './key-pair.ts'
 import {
   ENTROPY_BYTES,
@@ -15,6 +16,7 @@ import {
   KIT_PATH,
   type KitAnswer,
   type KitRequest,
+  kitClockInput,
   kitInput,
   MACHINE_ID_BYTES,
 } from './kit.ts'
@@ -32,6 +34,7 @@ export interface ReadyPorts {
   readonly random: (bytes: number) => Uint8Array
   readonly door: Door
   readonly unseen: Unseen
+  readonly guestClock: GuestClock
 }
 
 export interface ReadyRequest {
@@ -83,10 +86,13 @@ async function runKit(ports: ReadyPorts, request: ReadyRequest, pair: KeyPair): 
   const deadlineMs = deadlinesMs.kit
   const deadline = { clock, step: 'kit', deadlineMs, signal: request.signal }
   return orSilent(machine, deadline, async (signal) => {
-    const beforeMs = clock.wall()
-    const options = { stdin: kitInput(asked, beforeMs), signal, deadlineMs }
-    const { exitCode, stdout } = await driver.guest(machine).exec(KIT_PATH, [], options)
-    return judgeAnswer({ machine, request: asked, exitCode, stdout, beforeMs, afterMs: clock.wall() })
+    const channel = driver.guest(machine)
+    const run = (stdin: string) => channel.exec(KIT_PATH, [], { stdin, signal, deadlineMs })
+    const { exitCode, stdout } = await run(kitInput(asked, ports.guestClock.target()))
+    const answer = judgeAnswer({ machine, request: asked, exitCode, stdout })
+    const set = async (wallMs: number): Promise<void> => void (await run(kitClockInput(wallMs)))
+    await ports.guestClock.settle({ machine, channel, set, signal, deadlineMs })
+    return answer
   })
 }
 

@@ -9,6 +9,7 @@ import {
   toFailure,
 } from '../model/index.ts'
 import type { Effects } from './effects.ts'
+import { GuestClock } from './guest-clock.ts'
 import { type Attempt, type Held, TAIL_LINES } from './held.ts'
 import { Lanes } from './lanes.ts'
 import { makeMachine } from './make.ts'
@@ -48,6 +49,7 @@ export class Yard {
   readonly #clones: Lanes
   readonly #removals = new Lanes(REMOVALS_AT_ONCE)
   readonly #unseen: Unseen
+  readonly #guestClock: GuestClock
 
   constructor(ports: AgentPorts, options: YardOptions, effects: Effects, post: Post) {
     this.#ports = ports
@@ -56,6 +58,7 @@ export class Yard {
     this.#post = post
     this.#clones = new Lanes(options.clonesAtOnce)
     this.#unseen = new Unseen(ports.random)
+    this.#guestClock = new GuestClock(ports.clock)
   }
 
   /** Starts to make a machine; ends with `made` or `failed`, or silently when cancelled. */
@@ -73,7 +76,12 @@ export class Yard {
       try {
         const access = await this.#clones.run(signal, () => {
           step('turn')
-          const options = { ...this.#options, acceleration, unseen: this.#unseen }
+          const options = {
+            ...this.#options,
+            acceleration,
+            unseen: this.#unseen,
+            guestClock: this.#guestClock,
+          }
           return makeMachine(this.#ports, options, { machine, spec, timeline, step, signal })
         })
         this.#post({ kind: 'made', machine, attempt, access })

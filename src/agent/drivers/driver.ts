@@ -59,6 +59,8 @@ export interface CloneRequest {
 export interface GuestChannel {
   /** Resolves once the guest agent answers a fresh synchronisation id; earlier answers are discarded. */
   sync(options: { readonly signal: AbortSignal; readonly deadlineMs: number }): Promise<void>
+  /** The guest's wall clock, ms since 1970. */
+  time(options: { readonly signal: AbortSignal; readonly deadlineMs: number }): Promise<number>
   /** Runs `path` with `stdin`, at most `OUTPUT_BYTES_MAX` of output; refuses what is malformed with `guest_misbehaved`. */
   exec(
     path: string,

@@ -106,6 +106,7 @@ export class LibvirtDriver implements Driver {
     }
     return {
       sync: async (options) => (await channel()).sync(options),
+      time: async (options) => (await channel()).time(options),
       exec: async (path, args, options) => (await channel()).exec(path, args, options),
     }
   }

@@ -24,6 +24,7 @@ const POLL_FIRST_MS = 10
 const POLL_MAX_MS = 200
 const POLL_GROWTH = 1.5
 const ID_MAX = 2 ** 31
+const NS_PER_MS = 1e6
 
 interface Patience {
   readonly signal: AbortSignal
@@ -62,16 +63,24 @@ export function guestChannel({ machine, caller, domain }: GuestChannelOptions): 
       }
     })
 
+  const answered = async (command: QemuCommand, signal: AbortSignal): Promise<unknown> => {
+    try {
+      return await ask(command, COMMAND_SECONDS, signal)
+    } catch (error) {
+      throw await judged(machine, error)
+    }
+  }
+
+  const time: GuestChannel['time'] = (patience) =>
+    patiently(machine, patience, async (signal) => {
+      const timeNs = await answered({ execute: 'guest-get-time' }, signal)
+      if (typeof timeNs !== 'number') throw misbehaved(machine, 'no number for the time')
+      return timeNs / NS_PER_MS
+    })
+
   const exec: GuestChannel['exec'] = (path, args, { stdin, ...patience }) =>
     patiently(machine, patience, async (signal) => {
-      const answered = async (command: QemuCommand): Promise<unknown> => {
-        try {
-          return await ask(command, COMMAND_SECONDS, signal)
-        } catch (error) {
-          throw await judged(machine, error)
-        }
-      }
-      const started = await answered({
+      const command = {
         execute: 'guest-exec',
         arguments: {
           path,
@@ -79,17 +88,18 @@ export function guestChannel({ machine, caller, domain }: GuestChannelOptions): 
           'input-data': Buffer.from(stdin).toString('base64'),
           'capture-output': true,
         },
-      })
+      }
+      const started = await answered(command, signal)
       const pid = numberIn(machine, started, 'pid')
       for await (const _ of polls(signal)) {
-        const status = await answered({ execute: 'guest-exec-status', arguments: { pid } })
+        const status = await answered({ execute: 'guest-exec-status', arguments: { pid } }, signal)
         const ended = execResult(machine, status)
         if (ended !== undefined) return ended
       }
       throw signal.reason
     })
 
-  return { sync, exec }
+  return { sync, time, exec }
 }
 
 /** `work` until the deadline, which is then the guest's silence. */

@@ -42,6 +42,11 @@ export function channelTo(options: SimulatedOptions, act: Act, machine: MachineI
 
   return {
     sync: (deadline) => speak('sync', deadline, () => void domain()),
+    time: (deadline) =>
+      speak('sync', deadline, () => {
+        domain()
+        return clock.wall()
+      }),
     exec: (path, args, { stdin, ...deadline }) =>
       speak('exec', deadline, () => {
         const { guest } = domain()
