@@ -5,6 +5,14 @@ export { type AuditView, audit } from './audit.ts'
 export { type AgentConfig, readAgentConfig } from './config.ts'
 export type * from './drivers/driver.ts'
 export { AgentEvents, type Level, type WriteLine } from './events.ts'
+export {
+  type BuildWatcher,
+  buildImage,
+  ImageStore,
+  type Recipe,
+  readRecipe,
+  recipeNames,
+} from './images/index.ts'
 export { makeKeyPair } from './key-pair.ts'
 export { type StartOptions, startAgent } from './main.ts'
 export { volatileMemory } from './memory.ts'

@@ -22,6 +22,6 @@ export function tinyImage(): TinyImage {
   return {
     disk,
     dir: dirname(disk),
-    manifest: JSON.parse(readFileSync(disk.replace(/[^/]+$/, 'manifest.json'), 'utf8')),
+    manifest: JSON.parse(readFileSync(disk.replace(/qcow2$/, 'json'), 'utf8')),
   }
 }

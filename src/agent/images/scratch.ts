@@ -1,0 +1,80 @@
+/**
+ * Where an image is in the making: one folder at a time in the store, under a lock that the kernel drops with its
+ * process (SQLite's, as the agent's own lock is). Whoever holds the lock knows that every other such folder was left by a
+ * kill, and removes it.
+ */
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { SlipwayError } from '../../model/index.ts'
+import { isMissing } from '../durable-file.ts'
+
+const LOCK = 'making.lock'
+const PREFIX = 'making-'
+
+/** Runs `work` in a new folder of `store`, which goes whatever becomes of it. Throws `too_busy` if another is at work. */
+export async function inScratch<T>(store: string, work: (scratch: string) => Promise<T>): Promise<T> {
+  await mkdir(store, { recursive: true, mode: 0o711 })
+  const lock = takeLock(store)
+  if (lock === undefined) throw new SlipwayError('too_busy', { what: `the image store ${store}`, limit: 1 })
+  try {
+    await sweep(store)
+    const scratch = await mkdtemp(join(store, PREFIX))
+    try {
+      return await work(scratch)
+    } finally {
+      await discard(scratch)
+    }
+  } finally {
+    lock.close()
+  }
+}
+
+/** Removes what kills have left in the store, unless an image is in the making there. */
+export async function removeLeftovers(store: string): Promise<void> {
+  if ((await leftovers(store)).length === 0) return
+  const lock = takeLock(store)
+  try {
+    if (lock !== undefined) await sweep(store)
+  } finally {
+    lock?.close()
+  }
+}
+
+async function sweep(store: string): Promise<void> {
+  for (const name of await leftovers(store)) await discard(join(store, name))
+}
+
+/** Folders of builds, and disks without a manifest: a manifest is written last and removed first. */
+async function leftovers(store: string): Promise<readonly string[]> {
+  const names = await entriesOf(store)
+  const there = new Set(names)
+  return names.filter((name) => {
+    const disk = /^([0-9a-f]{64})[.]qcow2$/.exec(name)
+    return name.startsWith(PREFIX) || (disk !== null && !there.has(`${disk[1]}.json`))
+  })
+}
+
+async function entriesOf(store: string): Promise<readonly string[]> {
+  try {
+    return (await readdir(store)).filter((name) => !name.startsWith(LOCK))
+  } catch (error) {
+    if (isMissing(error)) return []
+    throw error
+  }
+}
+
+function takeLock(store: string): DatabaseSync | undefined {
+  const lock = new DatabaseSync(join(store, LOCK), { timeout: 0 })
+  try {
+    lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+    return lock
+  } catch {
+    lock.close()
+    return undefined
+  }
+}
+
+/** A build's processes may still be dying in it. */
+const discard = (path: string): Promise<void> =>
+  rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
