@@ -92,9 +92,9 @@ function openChannel({ client, machine, lost }: Connection, command: string): Pr
   return new Promise((resolve, reject) => {
     const give = (): void => reject(lost.reason)
     lost.addEventListener('abort', give, { once: true })
-    client.exec(command, (cause, channel) => {
+    open(client, command, (cause, channel) => {
       lost.removeEventListener('abort', give)
-      if (cause) return reject(sshFailed(machine, cause.message, cause))
+      if (channel === undefined) return reject(sshFailed(machine, String(cause), cause))
       channel.setMaxListeners(CHANNEL_LISTENERS_MAX)
       let exit: Exit | undefined
       const exited = new Promise<void>((done) => {
@@ -107,6 +107,19 @@ function openChannel({ client, machine, lost }: Connection, command: string): Pr
       resolve({ channel, exit: () => exit, exited, closed })
     })
   })
+}
+
+/** `client.exec`, which throws on a connection that has just closed. */
+function open(
+  client: Client,
+  command: string,
+  done: (cause: unknown, channel?: ClientChannel) => void,
+): void {
+  try {
+    client.exec(command, (cause, channel) => (cause ? done(cause) : done(undefined, channel)))
+  } catch (cause) {
+    done(cause)
+  }
 }
 
 function feed(channel: ClientChannel, stdin: Readable | undefined, signal: AbortSignal): void {
@@ -147,6 +160,7 @@ async function stopCommand(
 ): Promise<void> {
   let groups: readonly string[] = []
   for (const name of ['TERM', 'KILL']) {
+    if (connection.lost.aborted) return
     requestSignal(connection.client, channel, name)
     killSiblings(connection.client, name, groups, (found) => {
       groups = found
@@ -177,14 +191,12 @@ function killSiblings(
   found: (groups: readonly string[]) => void,
 ): void {
   const all = `${known.join(' ')} $(cat /proc/$PPID/task/$PPID/children)`
-  client.exec(
-    `for p in ${all}; do [ $p = $$ ] || { echo $p; kill -${name} -- -$p; }; done`,
-    (cause, channel) => {
-      if (cause) return
-      channel.stderr.resume()
-      channel.on('data', (chunk: Buffer) => found(chunk.toString().match(/\d+/g)?.slice(0, GROUPS_MAX) ?? []))
-    },
-  )
+  const loop = `for p in ${all}; do [ $p = $$ ] || { echo $p; kill -${name} -- -$p; }; done`
+  open(client, loop, (_cause, channel) => {
+    if (channel === undefined) return
+    channel.stderr.resume()
+    channel.on('data', (chunk: Buffer) => found(chunk.toString().match(/\d+/g)?.slice(0, GROUPS_MAX) ?? []))
+  })
 }
 
 function within(deadlineMs: number, end: Promise<void>): Promise<boolean> {

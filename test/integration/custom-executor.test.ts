@@ -166,7 +166,7 @@ test("a machine lost under a script is the system's failure, with its code", asy
   const failure = { code: 'machine_lost', args: { machine: 'm-1', detail: 'QEMU was killed' } } as const
   bench.leases.end(lease(), 'lost', { failure })
   const { code, stderr } = await running.ended
-  expect(code).toBe(2)
+  expect(code, stderr).toBe(2)
   expect(stderr).toContain('error machine_lost: machine m-1 was lost by its host: QEMU was killed')
 })
 
