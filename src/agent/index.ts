@@ -16,7 +16,7 @@ export {
 export { makeKeyPair } from './key-pair.ts'
 export { type StartOptions, startAgent } from './main.ts'
 export { volatileMemory } from './memory.ts'
-export { adopt, auditHost, type OfflineOptions } from './offline.ts'
+export { adopt, auditHost, type OfflineOptions, probeHost } from './offline.ts'
 export type { AgentPorts, Door, Memory, Send } from './ports.ts'
 export { strays, sweep } from './reap.ts'
 export { type Action, type Observed, reconcile } from './reconcile.ts'

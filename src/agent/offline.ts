@@ -5,6 +5,7 @@ import type { Finding } from '../api/index.ts'
 import { systemClock } from '../model/index.ts'
 import { audit } from './audit.ts'
 import { type AgentConfig, layoutOf, readAgentConfig } from './config.ts'
+import type { DriverFacts } from './drivers/driver.ts'
 import { fileRecords } from './file-records.ts'
 import { takeAgentLock } from './lock.ts'
 import { ALLEGIANCE_FILE } from './memory.ts'
@@ -34,6 +35,12 @@ export function auditHost({ configDir, signal }: OfflineOptions): Promise<readon
       await driver.close()
     }
   })
+}
+
+/** What this host can do, found by trying, whether or not an agent lives. Throws what the driver's `probe` throws. */
+export async function probeHost({ configDir, signal }: OfflineOptions): Promise<DriverFacts> {
+  const { driver } = await openDriver(await readAgentConfig(configDir), systemClock)
+  return driver.probe({ signal })
 }
 
 /** Forgets whom this host obeys: the next coordinator that greets its agent is obeyed, whatever its database. */

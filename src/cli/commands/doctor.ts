@@ -1,34 +1,26 @@
 import type { Call, Io } from '../command.ts'
 import { accounts } from '../doctor/accounts.ts'
 import { type Check, type Judged, judge } from '../doctor/check.ts'
+import { configuration } from '../doctor/configuration.ts'
 import { hostView } from '../doctor/host-view.ts'
 import { kernel } from '../doctor/kernel.ts'
 import { programs } from '../doctor/programs.ts'
 import { resources } from '../doctor/resources.ts'
 import { EXIT } from '../exit.ts'
 import { writeJson } from '../json.ts'
-import { runDirectory } from '../reach.ts'
 import { paint } from '../text.ts'
 
 /** Looks whether this host can do what Slipway needs, and says of each thing what was seen, why it matters, what helps. */
 export async function main(call: Call): Promise<number> {
   const hardened = call.options.flag('hardened')
-  const host = await hostView({
-    folders: {
-      run: await runDirectory(call.config),
-      state: '/var/lib/slipway',
-      images: '/var/lib/slipway/images',
-    },
-    uids: { first: 200_000, last: 265_535 },
-  })
-  const judged = await judge(checks, host, { hardened })
+  const judged = await judge(checks, await hostView(call), { hardened })
   if (call.json) writeJson(call.io, { checks: judged.map(plain) })
   else call.io.stdout.write(report(judged, call.io))
   return judged.some(({ result }) => result === 'fail') ? EXIT.failed : EXIT.ok
 }
 
 /** Every check, in the order a person would put things right. */
-export const checks: readonly Check[] = [...programs, ...accounts, ...resources, ...kernel]
+export const checks: readonly Check[] = [...configuration, ...programs, ...accounts, ...resources, ...kernel]
 
 const plain = ({ check: { name, why, remedy, hardening }, result, evidence }: Judged) => ({
   name,

@@ -10,9 +10,9 @@ const socket = (name: string, mode: string, group: string, why: string): Check =
   why,
   remedy: UP,
   async look(host) {
-    const seen = await host.stat(`${host.folders.run}/${name}`)
-    if (seen === undefined) return ok(`${host.folders.run}/${name} is not there: nothing runs`)
-    const evidence = `${host.folders.run}/${name} ${seen.owner}:${seen.group} ${seen.mode}, wanted ${USER}:${group} ${mode}`
+    const seen = await host.stat(`${host.configuration.run}/${name}`)
+    if (seen === undefined) return ok(`${host.configuration.run}/${name} is not there: nothing runs`)
+    const evidence = `${host.configuration.run}/${name} ${seen.owner}:${seen.group} ${seen.mode}, wanted ${USER}:${group} ${mode}`
     return unless(seen.mode === mode && seen.group === group && seen.owner === USER, 'fail', evidence)
   },
 })
@@ -53,7 +53,7 @@ export const accounts: readonly Check[] = [
     why: 'each machine runs under a uid of its own; one that is also somebody else’s would share his files',
     remedy: 'change uid_base in agent.toml, or free the range in /etc/passwd, /etc/subuid and /etc/subgid',
     async look(host) {
-      const { first, last } = host.uids
+      const { first, last } = host.configuration.uids
       const [passwd = '', ...maps] = await Promise.all(
         ['/etc/passwd', '/etc/subuid', '/etc/subgid'].map((path) => host.read(path)),
       )

@@ -1,16 +1,25 @@
 import { expect, test } from 'vitest'
 import { accounts } from './accounts.ts'
 import { type Check, type HostView, judge, warn } from './check.ts'
+import { configuration } from './configuration.ts'
 import { kernel } from './kernel.ts'
 import { programs } from './programs.ts'
 import { resources } from './resources.ts'
 
-const checks = [...programs, ...accounts, ...resources, ...kernel]
+const checks = [...configuration, ...programs, ...accounts, ...resources, ...kernel]
 
 const host = (files: Readonly<Record<string, string>> = {}): HostView => ({
   root: false,
-  folders: { run: '/run/slipway', state: '/var/lib/slipway', images: '/var/lib/slipway/images' },
-  uids: { first: 200_000, last: 265_535 },
+  configuration: {
+    problems: [],
+    files: [],
+    run: '/run/slipway',
+    state: '/var/lib/slipway',
+    images: '/var/lib/slipway/images',
+    uids: { first: 200_000, last: 265_535 },
+    emulated: [],
+  },
+  acceleration: async () => undefined,
   read: async (path) => files[path],
   run: async () => undefined,
   stat: async () => undefined,

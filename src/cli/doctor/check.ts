@@ -22,10 +22,9 @@ export interface Check {
 /** The host as the checks see it. */
 export interface HostView {
   readonly root: boolean
-  /** Of this call. */
-  readonly folders: { readonly run: string; readonly state: string; readonly images: string }
-  /** First and last uid that machines get. */
-  readonly uids: { readonly first: number; readonly last: number }
+  readonly configuration: Configuration
+  /** How guests run here, as the agent finds by trying; undefined where nobody may try. */
+  acceleration(): Promise<{ readonly kind: 'hardware' | 'emulated'; readonly evidence: string } | undefined>
   /** A file's text, trimmed; undefined where there is none to read. */
   read(path: string): Promise<string | undefined>
   /** `undefined` where the program is not installed. */
@@ -69,4 +68,18 @@ export async function judge(
       return { check, result: demanded ? 'fail' : result, evidence }
     }),
   )
+}
+
+/** What the two configuration files come to; the defaults where a file is refused. */
+export interface Configuration {
+  /** Why a file is refused. */
+  readonly problems: readonly string[]
+  readonly files: readonly string[]
+  readonly run: string
+  readonly state: string
+  readonly images: string
+  /** First and last uid that machines get. */
+  readonly uids: { readonly first: number; readonly last: number }
+  /** Flavors whose machines may run without hardware virtualization. */
+  readonly emulated: readonly string[]
 }

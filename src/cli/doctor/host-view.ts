@@ -1,18 +1,23 @@
 /** The real host under the checks. Everything is bounded: a doctor must not hang on a sick host. */
 import { execFile } from 'node:child_process'
 import { readFile, stat, statfs } from 'node:fs/promises'
+import type { Call } from '../command.ts'
+import { reach } from '../reach.ts'
+import { isRoot } from '../root.ts'
 import type { HostView } from './check.ts'
+import { readConfiguration } from './configuration.ts'
 
 const RUN_DEADLINE_MS = 10_000
 const OUTPUT_BYTES_MAX = 256 * 1024
 const MIB = 1024 * 1024
 
-export async function hostView(options: Pick<HostView, 'folders' | 'uids'>): Promise<HostView> {
+export async function hostView(call: Pick<Call, 'config' | 'io'>): Promise<HostView> {
   const users = names(await text('/etc/passwd'))
   const groups = names(await text('/etc/group'))
   return {
-    ...options,
-    root: process.getuid?.() === 0,
+    configuration: await readConfiguration(call.config),
+    root: isRoot(),
+    acceleration: () => acceleration(call),
     read: text,
     run,
     async stat(path) {
@@ -68,3 +73,21 @@ async function existing(path: string): Promise<string> {
 /** passwd(5), group(5): number → name. */
 const names = (table: string | undefined): ReadonlyMap<number, string> =>
   new Map((table ?? '').split('\n').map((line) => [Number(line.split(':')[2]), line.split(':')[0] ?? '']))
+
+/** A running agent has tried already; else the driver tries now. */
+async function acceleration(call: Pick<Call, 'config' | 'io'>): ReturnType<HostView['acceleration']> {
+  const { signal } = call.io
+  const client = await reach(call)
+  const answer = await client.call('hostList', { signal }).catch(() => undefined)
+  const facts = answer?.hosts.find((host) => host.connected)?.facts
+  if (facts !== undefined) {
+    return {
+      kind: facts.acceleration,
+      evidence: `the running agent of ${facts.host} found ${facts.acceleration}`,
+    }
+  }
+  if (!isRoot()) return undefined
+  const { probeHost } = await import('../../agent/index.ts')
+  const found = await probeHost({ configDir: call.config, signal })
+  return { kind: found.acceleration, evidence: found.evidence }
+}

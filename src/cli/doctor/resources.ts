@@ -22,7 +22,7 @@ export const resources: readonly Check[] = [
     why: 'images and the machines’ disks lie here; a full disk stops all of them',
     remedy: 'free some room, or move state and images in agent.toml',
     async look(host) {
-      const paths = [...new Set([host.folders.state, host.folders.images])]
+      const paths = [...new Set([host.configuration.state, host.configuration.images])]
       const free = await Promise.all(paths.map(async (path) => ({ path, freeMiB: await host.freeMiB(path) })))
       const evidence = free.map(({ path, freeMiB }) => `${path} ${freeMiB ?? '?'} MiB free`).join(', ')
       return unless(
@@ -37,11 +37,11 @@ export const resources: readonly Check[] = [
     why: 'a flavor without its image gives no machine',
     remedy: 'run slipway image build debian',
     async look(host) {
-      const listed = await host.run('ls', host.folders.images)
+      const listed = await host.run('ls', host.configuration.images)
       const names = listed?.code === 0 ? listed.text.split('\n').filter((name) => name !== '') : []
       return names.length > 0
-        ? ok(`${host.folders.images} holds ${names.length} entries`)
-        : warn(`${host.folders.images} is empty`)
+        ? ok(`${host.configuration.images} holds ${names.length} entries`)
+        : warn(`${host.configuration.images} is empty`)
     },
   },
   {

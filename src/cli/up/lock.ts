@@ -10,7 +10,10 @@ import { SlipwayError } from '../../model/index.ts'
 /** Takes the lock until the process ends; throws `coordinator_running` with the holder's pid. */
 export function lockRunDirectory(dir: string): void {
   const pidFile = join(dir, 'up.pid')
+  // Whoever may read the file could hold a lock on it.
+  const umask = process.umask(0o077)
   const lock = new DatabaseSync(join(dir, 'up.lock'), { timeout: 0 })
+  process.umask(umask)
   try {
     lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
   } catch (cause) {
