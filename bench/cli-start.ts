@@ -3,7 +3,8 @@
  *   sh bin/node bench/cli-start.ts
  * Promised: `--help` within 2 times `node -e 0`, a read over the socket within 3.5 times. Exits 1 otherwise.
  */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { fakeCoordinator } from '../test/cli/fake-coordinator.ts'
 
@@ -11,20 +12,25 @@ const ROUNDS = 31
 const RATIO_MAX: Readonly<Record<string, number>> = { '--help': 2, 'a read over the socket': 3.5 }
 
 const slipway = join(import.meta.dirname, '../bin/slipway')
+
 // The server must live outside this process, which is blocked while a command runs.
-const isServer = process.argv[2] === 'serve'
-if (isServer) {
+if (process.argv[2] === 'serve') {
   const server = await fakeCoordinator({ 'GET /v1/tokens': { body: { tokens: [] } } })
   console.log(server.socket)
   process.once('SIGTERM', () => void server[Symbol.asyncDispose]().then(() => process.exit()))
 } else {
-  await measure()
+  const server = spawn(process.execPath, [import.meta.filename, 'serve'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  try {
+    const [line] = await once(server.stdout, 'data')
+    measure(String(line).trim())
+  } finally {
+    server.kill('SIGTERM')
+  }
 }
 
-async function measure(): Promise<void> {
-  const { spawn } = await import('node:child_process')
-  const server = spawn(process.execPath, [import.meta.filename, 'serve'], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const socket = await new Promise<string>((resolve) => server.stdout.once('data', (line) => resolve(`${line}`.trim())))
+function measure(socket: string): void {
   const env = { ...process.env, SLIPWAY_SOCKET: socket }
   const cases: Readonly<Record<string, readonly [string, ...string[]]>> = {
     'node -e 0': [process.execPath, '-e', '0'],
@@ -41,8 +47,8 @@ async function measure(): Promise<void> {
       if (round > 0) times.get(name)?.push(performance.now() - start)
     }
   }
-  server.kill('SIGTERM')
-  const median = (name: string): number => times.get(name)?.toSorted((a, b) => a - b)[ROUNDS >> 1] ?? Number.NaN
+  const median = (name: string): number =>
+    times.get(name)?.toSorted((a, b) => a - b)[ROUNDS >> 1] ?? Number.NaN
   console.log('| start | median ms | times node -e 0 | at most |\n| --- | ---: | ---: | ---: |')
   for (const name of Object.keys(cases)) {
     const ratio = median(name) / median('node -e 0')

@@ -21,7 +21,9 @@ const build: Main = async (call) => {
   requireRoot('building an image')
   const { io, args, options } = call
   const shown = progress(io.stderr, systemClock)
-  const output = options.flag('verbose') ? (line: string) => void io.stderr.write(`${line}\n`) : () => undefined
+  const output = options.flag('verbose')
+    ? (line: string) => void io.stderr.write(`${line}\n`)
+    : () => undefined
   try {
     const made = await buildImage({
       name: args[0] ?? '',

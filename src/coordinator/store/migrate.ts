@@ -6,20 +6,25 @@ import { assert, SlipwayError } from '../../model/index.ts'
 /** In a bundle the folder lies beside the bundled file, under the same name. */
 const FOLDER = new URL('./migrations/', import.meta.url)
 
+/**
+ * Read when this file is loaded: a coordinator that was started as root and gave it up may no longer reach the folder
+ * that it came from.
+ */
+const MIGRATIONS: readonly string[] = readdirSync(FOLDER)
+  .filter((name) => /^\d{3}-[a-z-]+\.sql$/.test(name))
+  .sort()
+  .map((name, index) => {
+    assert(Number(name.slice(0, 3)) === index + 1, `migration ${name} is out of order`)
+    return readFileSync(new URL(name, FOLDER), 'utf8')
+  })
+
 /** Applies what is missing, each file in a transaction of its own; throws `database_newer` for a schema of the future. */
 export function migrate(db: DatabaseSync, file: string): void {
-  const files = readdirSync(FOLDER)
-    .filter((name) => /^\d{3}-[a-z-]+\.sql$/.test(name))
-    .sort()
-  files.forEach((name, index) => {
-    assert(Number(name.slice(0, 3)) === index + 1, `migration ${name} is out of order`)
-  })
   const theirs = userVersion(db)
-  if (theirs > files.length) {
-    throw new SlipwayError('database_newer', { file, theirs, ours: files.length })
+  if (theirs > MIGRATIONS.length) {
+    throw new SlipwayError('database_newer', { file, theirs, ours: MIGRATIONS.length })
   }
-  files.slice(theirs).forEach((name, index) => {
-    const sql = readFileSync(new URL(name, FOLDER), 'utf8')
+  MIGRATIONS.slice(theirs).forEach((sql, index) => {
     db.exec(`BEGIN IMMEDIATE; ${sql}; PRAGMA user_version = ${theirs + index + 1}; COMMIT`)
   })
 }
