@@ -1,5 +1,5 @@
 /** The coordinator's process: its ports are made real here. */
-import { mkdirSync } from 'node:fs'
+import { chmodSync, mkdirSync } from 'node:fs'
 import { pino } from 'pino'
 import { SlipwayError, systemClock } from '../model/index.ts'
 import { type Config, readConfig } from './config.ts'
@@ -11,6 +11,8 @@ import { openStore } from './store/store.ts'
 
 /** Nobody but us may read what this process makes; sockets are opened up one by one. */
 const UMASK = 0o077
+/** Groups other than ours must get to their socket. */
+const RUN_MODE = 0o755
 const STDERR = 2
 
 export interface StartCoordinator {
@@ -57,7 +59,7 @@ const makeLog = (): Log => pino({ base: null }, pino.destination({ fd: STDERR, s
 
 function makeRunDirectory(run: string): void {
   try {
-    mkdirSync(run, { recursive: true, mode: 0o755 })
+    if (mkdirSync(run, { recursive: true }) !== undefined) chmodSync(run, RUN_MODE)
   } catch (cause) {
     const detail = cause instanceof Error ? cause.message : String(cause)
     throw new SlipwayError('host_setup', { object: `directory ${run}`, detail }, { cause })

@@ -41,6 +41,8 @@ export interface Host {
   dirty: boolean
   /** Monotonic: when the wanted set was sent last; `undefined` = must be sent. */
   sentAtMs: number | undefined
+  /** How many machines it named. */
+  sentMachines: number
 }
 
 export class State {
@@ -88,6 +90,7 @@ export class State {
       generation: 0,
       dirty: true,
       sentAtMs: undefined,
+      sentMachines: 0,
     }
     this.hosts.set(host, made)
     return made

@@ -11,6 +11,8 @@ import type { Host, State } from './state.ts'
 export const WANTED_EVERY_MS = 4_000
 /** A changed set is sent at once, and the next change not sooner than this after it. */
 export const WANTED_GAP_MS = 25
+/** Added for each machine of the last set: large sets go out less often, so that they never fill the connection. */
+const GAP_PER_MACHINE_MS = 0.5
 
 export class WantedSets {
   readonly #state: State
@@ -39,8 +41,9 @@ export class WantedSets {
     for (const host of [...this.#state.hosts.values()]) {
       if (!host.link) continue
       const waitedMs = host.sentAtMs === undefined ? Number.POSITIVE_INFINITY : now - host.sentAtMs
-      if (waitedMs >= (host.dirty ? WANTED_GAP_MS : WANTED_EVERY_MS)) this.#send(host, host.link)
-      else if (host.dirty) nextMs = Math.min(nextMs, WANTED_GAP_MS - waitedMs)
+      const gapMs = WANTED_GAP_MS + host.sentMachines * GAP_PER_MACHINE_MS
+      if (waitedMs >= (host.dirty ? gapMs : WANTED_EVERY_MS)) this.#send(host, host.link)
+      else if (host.dirty) nextMs = Math.min(nextMs, gapMs - waitedMs)
     }
     if (nextMs < Number.POSITIVE_INFINITY) this.#stopTimer = this.#clock.after(nextMs, () => this.flush())
   }
@@ -53,14 +56,12 @@ export class WantedSets {
   #send(host: Host, link: AgentLink): void {
     if (host.dirty) host.generation += 1
     host.dirty = false
+    const machines = this.#state
+      .machinesOn(host.host)
+      .filter(({ state }) => state !== 'doomed')
+      .map(({ machine, reservation, spec, made }) => ({ machine, reservation, spec, made }))
     host.sentAtMs = this.#clock.now()
-    link.send({
-      type: 'wanted',
-      stamp: { epoch: this.#epoch, generation: host.generation },
-      machines: this.#state
-        .machinesOn(host.host)
-        .filter(({ state }) => state !== 'doomed')
-        .map(({ machine, reservation, spec, made }) => ({ machine, reservation, spec, made })),
-    })
+    host.sentMachines = machines.length
+    link.send({ type: 'wanted', stamp: { epoch: this.#epoch, generation: host.generation }, machines })
   }
 }

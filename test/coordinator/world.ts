@@ -128,7 +128,7 @@ export class World {
 
   /** Lets what the coordinator has decided reach the hosts. */
   settle(): void {
-    this.clock.pass(WANTED_GAP_MS)
+    this.clock.pass(2 * WANTED_GAP_MS)
   }
 
   get(name: string) {

@@ -29,10 +29,22 @@ export function poolOf(lease: WaitingLease, flavor: Flavor): Pool {
 
 const remembered = new WeakMap<WaitingLease, Pool>()
 
-/** The newest version of an image on a host: the one built last. */
+/** The newest version of an image on a host: the one built last. Remembered for as long as the host says the same. */
 export function newestImage(facts: HostFacts, name: string): HostImage | undefined {
-  return facts.images.filter((image) => image.name === name).sort(newestFirst)[0]
+  const known = newest.get(facts) ?? newestByName(facts)
+  newest.set(facts, known)
+  return known.get(name)
 }
+
+const newest = new WeakMap<HostFacts, ReadonlyMap<string, HostImage>>()
+
+const newestByName = ({ images }: HostFacts): ReadonlyMap<string, HostImage> =>
+  new Map(
+    [...images]
+      .sort(newestFirst)
+      .reverse()
+      .map((image) => [image.name, image]),
+  )
 
 /** What a new machine of the pool is, made from this version of its image. */
 export const specFor = ({ flavor, trustDomain }: Pool, image: HostImage): MachineSpec => ({

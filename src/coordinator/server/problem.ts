@@ -41,7 +41,7 @@ export const badRequest = (detail: string): Failure => ({
 
 /** `body.flavor`, `query`. */
 const where = (context: string | undefined, path: string): string =>
-  `${context === 'querystring' ? 'query' : (context ?? 'request')}${path.replaceAll('/', '.')}`
+  `${context === 'querystring' ? 'query' : (context ?? 'request')}${path === '/' ? '' : path.replaceAll('/', '.')}`
 
 function parts(error: unknown): { code?: unknown; statusCode?: number; message: string } {
   if (!(error instanceof Error)) return { message: String(error) }

@@ -13,6 +13,7 @@ import {
   trustDomain,
 } from '../../api/server.ts'
 import { assert, type Lease, type LeaseEnd, type TimelineStep } from '../../model/index.ts'
+import { statement } from './statement.ts'
 
 /** A lease with what a restart, or a person who asks why, needs besides. */
 export interface LeaseRecord {
@@ -54,7 +55,7 @@ const row = z.strictObject({
 
 /** Every lease that has not ended, in the order they were asked for. They count as alive at `aliveAtMs`. */
 export function selectLive(db: DatabaseSync, aliveAtMs: number): LeaseRecord[] {
-  const rows = db.prepare(`SELECT * FROM lease WHERE state <> 'ended' ORDER BY seq`).all()
+  const rows = statement(db, `SELECT * FROM lease WHERE state <> 'ended' ORDER BY seq`).all()
   return rows.map((each) => parse(each, aliveAtMs))
 }
 
@@ -63,17 +64,16 @@ export function selectEnded(
   db: DatabaseSync,
   filter: { readonly runner?: string; readonly name?: string; readonly id?: string; readonly limit: number },
 ): LeaseRecord[] {
-  const rows = db
-    .prepare(
-      `SELECT * FROM lease WHERE state = 'ended' AND (:runner IS NULL OR runner = :runner)
+  const rows = statement(
+    db,
+    `SELECT * FROM lease WHERE state = 'ended' AND (:runner IS NULL OR runner = :runner)
        AND (:name IS NULL OR name = :name) AND (:id IS NULL OR id = :id) ORDER BY seq DESC LIMIT :limit`,
-    )
-    .all({
-      runner: filter.runner ?? null,
-      name: filter.name ?? null,
-      id: filter.id ?? null,
-      limit: filter.limit,
-    })
+  ).all({
+    runner: filter.runner ?? null,
+    name: filter.name ?? null,
+    id: filter.id ?? null,
+    limit: filter.limit,
+  })
   return rows.map((each) => parse(each, 0))
 }
 
@@ -81,7 +81,8 @@ export function selectEnded(
 export function upsertLease(db: DatabaseSync, { lease, timeline, consoleTail }: LeaseRecord): void {
   const granted = lease.state === 'granted' ? lease : undefined
   const ended = lease.state === 'ended' ? lease : undefined
-  db.prepare(
+  statement(
+    db,
     `INSERT INTO lease (id, name, runner, trust_domain, flavor, image, ttl_ms, asked_at_ms, attempts, state, machine,
        host, granted_at_ms, ending, ended_at_ms, failure, timeline, console_tail)
      VALUES (:id, :name, :runner, :trustDomain, :flavor, :image, :ttlMs, :askedAtMs, :attempts, :state, :machine,
@@ -116,7 +117,8 @@ export function pruneEnded(
   db: DatabaseSync,
   { keep, beforeMs }: { readonly keep: number; readonly beforeMs: number },
 ): void {
-  db.prepare(
+  statement(
+    db,
     `DELETE FROM lease WHERE state = 'ended' AND (ended_at_ms < :beforeMs OR seq <= coalesce(
        (SELECT seq FROM lease WHERE state = 'ended' ORDER BY seq DESC LIMIT 1 OFFSET :keep), 0))`,
   ).run({ beforeMs: Math.round(beforeMs), keep })

@@ -3,6 +3,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { z } from 'zod'
 import { hostId, machineId, machineSpec } from '../../api/server.ts'
 import type { HostId, MachineId, MachineSpec } from '../../model/index.ts'
+import { statement } from './statement.ts'
 
 export interface Served {
   readonly machine: MachineId
@@ -20,14 +21,13 @@ const row = z.strictObject({
 })
 
 export function selectServed(db: DatabaseSync): Served[] {
-  return db
-    .prepare('SELECT machine, host, spec FROM served')
+  return statement(db, 'SELECT machine, host, spec FROM served')
     .all()
     .map((raw) => row.parse(raw))
 }
 
 export function insertServed(db: DatabaseSync, { machine, host, spec }: Served): void {
-  db.prepare('INSERT INTO served (machine, host, spec) VALUES (?, ?, ?) ON CONFLICT DO NOTHING').run(
+  statement(db, 'INSERT INTO served (machine, host, spec) VALUES (?, ?, ?) ON CONFLICT DO NOTHING').run(
     machine,
     host,
     JSON.stringify(spec),
@@ -35,5 +35,5 @@ export function insertServed(db: DatabaseSync, { machine, host, spec }: Served):
 }
 
 export function deleteServed(db: DatabaseSync, machine: MachineId): void {
-  db.prepare('DELETE FROM served WHERE machine = ?').run(machine)
+  statement(db, 'DELETE FROM served WHERE machine = ?').run(machine)
 }

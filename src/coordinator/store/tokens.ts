@@ -3,6 +3,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { z } from 'zod'
 import { trustDomain } from '../../api/server.ts'
 import type { TrustDomain } from '../../model/index.ts'
+import { statement } from './statement.ts'
 
 /** What a runner may do. Written by the operator. */
 export interface Token {
@@ -32,8 +33,7 @@ const row = z.strictObject({
 
 /** Every token with its hash, by runner. */
 export function selectTokens(db: DatabaseSync): { readonly token: Token; readonly hash: Uint8Array }[] {
-  return db
-    .prepare('SELECT * FROM token ORDER BY runner')
+  return statement(db, 'SELECT * FROM token ORDER BY runner')
     .all()
     .map((raw) => {
       const value = row.parse(raw)
@@ -52,7 +52,8 @@ export function selectTokens(db: DatabaseSync): { readonly token: Token; readonl
 }
 
 export function insertToken(db: DatabaseSync, token: Token, hash: Uint8Array): void {
-  db.prepare(
+  statement(
+    db,
     `INSERT INTO token (runner, hash, trust_domain, flavors, images, leases_max, created_at_ms)
      VALUES (?, ?, ?, ?, ?, ?, ?)`,
   ).run(
@@ -67,5 +68,5 @@ export function insertToken(db: DatabaseSync, token: Token, hash: Uint8Array): v
 }
 
 export function deleteToken(db: DatabaseSync, runner: string): void {
-  db.prepare('DELETE FROM token WHERE runner = ?').run(runner)
+  statement(db, 'DELETE FROM token WHERE runner = ?').run(runner)
 }
