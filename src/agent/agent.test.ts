@@ -1,6 +1,7 @@
 /** The agent on a simulated host, under a virtual clock; the test plays the coordinator. */
 import { expect, it } from 'vitest'
-import { DATABASE, Line, machineOf, World } from '../../test/agent/world.ts'
+import { DATABASE, facts, Line, machineOf, World } from '../../test/agent/world.ts'
+import { sleep } from '../model/index.ts'
 
 const [a, b, c] = [machineOf(1), machineOf(2), machineOf(3)]
 const OTHER = `d-${'1'.repeat(26)}`
@@ -219,6 +220,7 @@ it('after a restart it reports what runs with its key, and destroys what was hal
   await world.pass(20_000)
   expect(next.story(a)).toEqual(['ready'])
   expect(next.story(b).at(-1)).toBe('ready')
+  expect(next.story(b)).not.toContain('gone')
 })
 
 it('reaps resources without a record when seen twice, and no name that is not ours', async () => {
@@ -310,4 +312,126 @@ it('keeps trying to remove what will not go', async () => {
   world.host.setHypervisor('up')
   await world.pass(5_000)
   expect(line.story(a).at(-1)).toBe('gone')
+})
+
+it('hears nothing on a connection that another one has replaced', async () => {
+  const world = new World()
+  await world.start()
+  const old = world.connect().welcome()
+  await world.pass(1)
+  const line = world.connect().welcome()
+  line.want([a], { stamp: { epoch: 1, generation: 5 } })
+  await world.pass(20_000)
+  old.want([], { stamp: { epoch: 1, generation: 6 } })
+  old.close()
+  await world.pass(5_000)
+  expect(line.story(a)).toEqual(['creating', 'ready'])
+})
+
+it('takes no machine away from under a making that is slow to end', async () => {
+  const log: string[] = []
+  const world = new World((driver, clock) => ({
+    driver: {
+      ...driver,
+      async clone(request) {
+        await new Promise((resolve) => request.signal.addEventListener('abort', resolve))
+        await sleep(clock, 3_000)
+        log.push('making ended')
+        throw request.signal.reason
+      },
+      async destroy() {
+        log.push('destroyed')
+      },
+    },
+  }))
+  await world.start()
+  const line = world.connect().welcome()
+  line.want([a])
+  await world.pass(1_000)
+  line.want([])
+  await world.pass(2_000)
+  expect(log).toEqual([])
+  await world.pass(2_000)
+  expect(log).toEqual(['making ended', 'destroyed'])
+})
+
+it('destroys under a making that does not end at all', async () => {
+  const world = new World((driver) => ({
+    driver: { ...driver, clone: () => new Promise<never>(() => undefined) },
+  }))
+  await world.start()
+  const line = world.connect().welcome()
+  line.want([a])
+  await world.pass(1_000)
+  line.want([])
+  await world.pass(12_000)
+  expect(line.story(a)).toEqual(['creating', 'destroying', 'gone'])
+})
+
+it('reports a failure when its resources are gone, a loss at once', async () => {
+  let stuck = true
+  const world = new World((driver) => ({
+    driver: {
+      ...driver,
+      destroy: (machine) => (stuck ? Promise.reject(new Error('stuck')) : driver.destroy(machine)),
+    },
+  }))
+  world.behaviours.set(a, 'refuses')
+  await world.start()
+  const line = world.connect().welcome()
+  line.want([a, b])
+  await world.pass(30_000)
+  world.endGuest(b, 'crashed')
+  await world.pass(2_000)
+  expect([line.story(a), line.story(b)]).toEqual([['creating'], ['creating', 'ready', 'lost']])
+  stuck = false
+  await world.pass(5_000)
+  expect(line.story(a)).toEqual(['creating', 'failed'])
+  expect(world.things()).toEqual([])
+})
+
+it('reports a machine lost whose guest ended while no agent ran', async () => {
+  const world = new World()
+  await world.start()
+  world.connect().welcome().want([a])
+  await world.pass(20_000)
+  await world.settle(world.agent.stop('keep'))
+  world.endGuest(a, 'stopped')
+  world.agent = world.newAgent()
+  await world.start()
+  const next = world.connect()
+  await world.pass(1)
+  expect(next.last(a)).toMatchObject({ state: 'lost', failure: { code: 'machine_lost' } })
+})
+
+it('makes no machine without hardware virtualization for a flavor that wants it', async () => {
+  const world = new World(() => ({ facts: async () => ({ ...facts, acceleration: 'emulated' }) }))
+  await world.start()
+  const line = world.connect().welcome()
+  line.want([a])
+  line.want([b], { spec: { allowEmulation: false } })
+  await world.pass(20_000)
+  expect(line.last(b)).toMatchObject({
+    state: 'failed',
+    failure: { code: 'create_failed', args: { step: 'host' } },
+  })
+})
+
+it('acts on no wanted set that it cannot remember, and on the next that it can', async () => {
+  let full = true
+  const world = new World()
+  const save = world.ports.memory.save
+  world.ports.memory.save = async (allegiance) => {
+    if (full) throw new Error('ENOSPC')
+    return save(allegiance)
+  }
+  await world.start()
+  const line = world.connect().welcome()
+  line.want([a])
+  await world.pass(10_000)
+  expect(line.story(a)).toEqual([])
+  full = false
+  line.welcome().want([a])
+  await world.pass(10_000)
+  expect(line.story(a)).toEqual(['creating', 'ready'])
 })

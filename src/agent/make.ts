@@ -1,7 +1,7 @@
 /** The making of one machine, from nothing to ready, straight through. Undoing it is the caller's: `driver.destroy`. */
 import type { Access, MachineId, MachineSpec, TimelineStep } from '../model/index.ts'
 import { SlipwayError } from '../model/index.ts'
-import { withDeadline } from './deadline.ts'
+import { type Deadline, withDeadline } from './deadline.ts'
 import type { GuestClock } from './guest-clock.ts'
 import type { AgentPorts } from './ports.ts'
 import { makeReady } from './ready.ts'
@@ -9,6 +9,8 @@ import type { Unseen } from './unseen.ts'
 
 /** Overlay, namespace, domain; the boot is not in it. */
 const CLONE_MS = 60_000
+/** For a clone to undo itself once it is told to end. */
+const UNDO_MS = 10_000
 
 export interface MakeOptions {
   readonly acceleration: 'hardware' | 'emulated'
@@ -43,7 +45,7 @@ export async function makeMachine(ports: AgentPorts, options: MakeOptions, makin
   const { manifest, disk } = await ports.images.find(spec.image)
   signal.throwIfAborted()
   const tools = options.tools === undefined ? {} : { tools: options.tools }
-  const clone = await withDeadline({ clock, step: 'clone', deadlineMs: CLONE_MS, signal }, (inner) =>
+  const clone = await endedWithin({ clock, step: 'clone', deadlineMs: CLONE_MS, signal }, (inner) =>
     driver.clone({ machine, spec, image: manifest, disk, ...tools, step, signal: inner }),
   )
   step('clone')
@@ -55,4 +57,19 @@ export async function makeMachine(ports: AgentPorts, options: MakeOptions, makin
   await records.put({ state: 'ready', machine, spec, timeline: [...timeline], access })
   signal.throwIfAborted()
   return access
+}
+
+/** As `withDeadline`, but also waits until `task` has come to its end: nothing may be destroyed under its hands. */
+async function endedWithin<T>(deadline: Deadline, task: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  let ended: Promise<unknown> = Promise.resolve()
+  try {
+    return await withDeadline(deadline, (signal) => {
+      const work = task(signal)
+      ended = work.catch(() => undefined)
+      return work
+    })
+  } finally {
+    const { signal } = new AbortController()
+    await withDeadline({ ...deadline, deadlineMs: UNDO_MS, signal }, () => ended).catch(() => undefined)
+  }
 }

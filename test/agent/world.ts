@@ -48,7 +48,8 @@ export class World {
   readonly ports: AgentPorts
   agent: Agent
 
-  constructor(spoil: Partial<AgentPorts> = {}) {
+  /** `spoil` replaces ports; given the driver, it may pass on to it. */
+  constructor(spoil: (driver: Driver, clock: VirtualClock) => Partial<AgentPorts> = () => ({})) {
     const { clock, host } = this
     const options = {
       host,
@@ -75,7 +76,7 @@ export class World {
       events: new AgentEvents((_level, event, fields) => void this.events.push({ event, fields })),
       facts: async () => facts,
       openConsole: async () => undefined,
-      ...spoil,
+      ...spoil(this.driver, clock),
     }
     this.agent = this.newAgent()
   }
@@ -136,14 +137,14 @@ export class Line {
     return this
   }
 
-  want(machines: readonly MachineId[], { made = false, stamp = this.next() } = {}): Stamp {
+  want(machines: readonly MachineId[], { made = false, stamp = this.next(), spec = {} } = {}): Stamp {
     this.say({
       type: 'wanted',
       stamp,
       machines: machines.map((machine) => ({
         machine,
         reservation: parseId('ReservationId', `r-${machine.slice(2)}`),
-        spec: { ...anySpec, network: { allow: [] } },
+        spec: { ...anySpec, network: { allow: [] }, ...spec },
         made,
       })),
     })
@@ -160,11 +161,12 @@ export class Line {
 
   /** The states `machine` was last said to be in, `gone` included, oldest first, without repeats. */
   story(machine: MachineId): string[] {
-    const states = this.heard.flatMap((frame) => {
+    const states = this.heard.flatMap((frame): string[] => {
       if (frame.type === 'answer') return []
-      const report = frame.machines.find((one) => one.machine === machine)
-      if (report) return [report.state]
-      return frame.type === 'report' && (frame.full || frame.gone.includes(machine)) ? ['gone'] : []
+      const reported = frame.machines.filter((one) => one.machine === machine).map(({ state }) => state)
+      if (frame.type === 'hello') return reported
+      const gone = frame.gone.includes(machine) || (frame.full && reported.length === 0)
+      return gone ? [...reported, 'gone'] : reported
     })
     return states.filter((state, n) => state !== states[n - 1])
   }
@@ -176,7 +178,7 @@ export class Line {
   }
 }
 
-const facts: HostFacts = {
+export const facts: HostFacts = {
   host: HOST,
   version: '0.1.0',
   acceleration: 'hardware',
