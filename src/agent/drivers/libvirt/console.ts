@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises'
-import { type Caller, type Domain, openConsole } from '../../../libvirt/index.ts'
+import { type Connection, ConsoleFlag, type Domain, openConsole } from '../../../libvirt/index.ts'
 import type { ConsoleStream } from '../driver.ts'
+import { refusal } from './refusal.ts'
 
 /** Of the log's end: more than anybody reads. */
 const TAIL_BYTES = 64 * 1024
@@ -36,22 +37,33 @@ async function readTail(file: string): Promise<string> {
   }
 }
 
-/** The live console; whoever had it before loses it. */
+/**
+ * The live console; whoever had it before loses it. On a connection of its own: input that the guest does not read is
+ * held by libvirtd as an unanswered call.
+ */
 export async function attachConsole(
-  caller: Caller,
+  connection: Connection,
   domain: Domain,
   signal: AbortSignal,
 ): Promise<ConsoleStream> {
-  const stream = await openConsole(caller, domain, { device: 'serial0', flags: FORCE, signal })
-  return {
-    output: untilAborted(stream, signal),
-    write: (bytes) => {
-      stream.write(bytes)
-    },
+  try {
+    const stream = await openConsole(connection, domain, {
+      device: 'serial0',
+      flags: ConsoleFlag.force,
+      signal,
+    })
+    stream.once('close', () => void connection.close())
+    return {
+      output: untilAborted(stream, signal),
+      write: (bytes) => {
+        stream.write(bytes)
+      },
+    }
+  } catch (error) {
+    await connection.close()
+    throw refusal(error, { action: 'open the console of', object: domain.name })
   }
 }
-
-const FORCE = 1
 
 /** An aborted reader is a reader that has enough, not an error. */
 async function* untilAborted(
@@ -61,6 +73,6 @@ async function* untilAborted(
   try {
     yield* stream
   } catch (error) {
-    if (!signal.aborted) throw error
+    if (!signal.aborted) throw refusal(error, { action: 'read the console of', object: 'a machine' })
   }
 }

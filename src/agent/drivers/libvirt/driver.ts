@@ -139,7 +139,8 @@ export class LibvirtDriver implements Driver {
 
   async attachConsole(machine: MachineId, { signal }: Signalled): Promise<ConsoleStream> {
     const { hypervisor } = await this.#prepared()
-    return attachConsole(hypervisor.caller, await this.#domainOf(machine), signal)
+    const domain = await this.#domainOf(machine)
+    return attachConsole(await hypervisor.connect(signal), domain, signal)
   }
 
   events({ signal }: Signalled): AsyncIterable<DriverEvent> {

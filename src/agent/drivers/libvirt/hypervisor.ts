@@ -1,5 +1,6 @@
 import {
   type Caller,
+  Connection,
   type Domain,
   domains,
   ErrorNumber,
@@ -20,7 +21,8 @@ export interface HypervisorListeners {
 
 const URI = 'qemu:///system'
 /** QEMU is asked about itself at the first start on a host, and that takes seconds. */
-const START_MS_MAX = 60_000
+const OPEN_MS_MAX = 30_000
+const START_MS_MAX = 90_000
 const WATCH_MS = 500
 /** A libvirtd that answers no ping for so long is replaced; its QEMUs do not notice. */
 const KEEP_ALIVE = { intervalMs: 2_000, count: 4 }
@@ -61,7 +63,7 @@ export class Hypervisor {
     this.#connection = new ResidentConnection({
       socketPath: daemon.socket,
       uri: URI,
-      openTimeoutMs: START_MS_MAX,
+      openTimeoutMs: OPEN_MS_MAX,
       inFlightMax: CLIENT_REQUESTS_MAX / 2,
       keepAlive: KEEP_ALIVE,
       backOff: BACK_OFF,
@@ -70,13 +72,17 @@ export class Hypervisor {
         connected: () => {
           if (this.#connects++ > 0) listeners.reconnected()
         },
-        disconnected: (reason) => {
-          const deaf = reason instanceof LibvirtConnectionError && reason.code === 'KEEPALIVE_TIMEOUT'
-          if (deaf) void this.#daemon.kill().catch(() => {})
-        },
+        disconnected: (reason) => this.#replaceIfDeaf(reason),
+        attemptFailed: (reason) => this.#replaceIfDeaf(reason),
       },
     })
     this.#watch = this.#keepAlive()
+  }
+
+  /** Another connection, for what may hold one up; the caller closes it. */
+  connect(signal: AbortSignal): Promise<Connection> {
+    const opening = Connection.open({ socketPath: this.#daemon.socket, uri: URI, signal })
+    return asking({ action: 'connect to', object: 'libvirt' }, opening)
   }
 
   get caller(): Caller {
@@ -129,6 +135,13 @@ export class Hypervisor {
         { cause },
       )
     }
+  }
+
+  /** It holds its socket and does not speak: what watches will start another. */
+  #replaceIfDeaf(reason: Error): void {
+    if (!(reason instanceof LibvirtConnectionError)) return
+    if (reason.code === 'KEEPALIVE_TIMEOUT' || reason.code === 'CONNECT_TIMEOUT')
+      void this.#daemon.kill().catch(() => {})
   }
 
   /** Errors are tried again: there is nobody else who could start it. */

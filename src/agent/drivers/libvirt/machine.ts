@@ -83,7 +83,7 @@ export async function makeMachine(shop: Workshop, request: CloneRequest): Promis
   signal.throwIfAborted()
   await Promise.all([
     plugTap(slot, { from: daemonName(host), endpoints, signal }),
-    openRing(host, slot, endpoints, signal),
+    openRing(shop.settings, { slot, endpoints, signal }),
     limitMemory(name, memoryCostMiB({ spec, acceleration: shop.acceleration }) * BYTES_PER_MIB),
   ])
   step('confined')

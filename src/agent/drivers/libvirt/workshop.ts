@@ -1,5 +1,5 @@
+import { mkdir } from 'node:fs/promises'
 import { Daemon } from './daemon/index.ts'
-import { ensureDirectory } from './directory.ts'
 import type { DomainPlan } from './domain.ts'
 import type { MachineWatch } from './events.ts'
 import { Hypervisor } from './hypervisor.ts'
@@ -57,7 +57,7 @@ export async function openWorkshop(
 ): Promise<Workshop> {
   const layout = layoutOf(settings)
   const { acceleration, machineType } = await askHost(settings, signal)
-  for (const dir of [settings.stateDir, settings.runDir]) await ensureDirectory(dir, 0o700)
+  for (const dir of [settings.stateDir, settings.runDir]) await mkdir(dir, { recursive: true, mode: 0o700 })
   const ledger = new SlotLedger(layout.slotsDir, slotMax(settings))
   await ledger.prepare()
   await ensureRing(settings, signal)

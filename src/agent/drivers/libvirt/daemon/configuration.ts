@@ -6,8 +6,6 @@ export interface ConfigurationFacts {
   /** Whom libvirt runs QEMU as when it only asks about it; no machine has this uid. */
   readonly uid: number
   readonly kvm: boolean
-  /** AppArmor or SELinux is active on this host: then no QEMU runs unconfined. */
-  readonly confining: boolean
   /** Version 2 has one hierarchy whose controllers libvirt finds by itself; in version 1 they are named. */
   readonly cgroupVersion: 1 | 2
   /** The host's own `passwd` and `group`: libvirt insists on resolving the user it was compiled for. */
@@ -61,7 +59,11 @@ const libvirtdConf = (host: HostId): string =>
     host_uuid: hostUuid(host),
   })
 
-const qemuConf = ({ uid, kvm, confining, cgroupVersion }: ConfigurationFacts): string =>
+/**
+ * `security_require_confined` is not among them: in the daemons' root there is no AppArmor or SELinux to confine by, and
+ * libvirtd would refuse to start.
+ */
+const qemuConf = ({ uid, kvm, cgroupVersion }: ConfigurationFacts): string =>
   lines({
     user: `+${uid}`,
     group: `+${uid}`,
@@ -70,7 +72,6 @@ const qemuConf = ({ uid, kvm, confining, cgroupVersion }: ConfigurationFacts): s
     clear_emulator_capabilities: 1,
     seccomp_sandbox: 1,
     namespaces: ['mount'],
-    ...(confining && { security_default_confined: 1, security_require_confined: 1 }),
     ...(cgroupVersion === 1 && {
       cgroup_controllers: ['cpu', 'devices', 'memory', 'blkio', 'cpuset', 'cpuacct'],
     }),

@@ -1,4 +1,4 @@
-import { copyFile, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type HostId, SlipwayError, sleep, systemClock } from '../../../../model/index.ts'
 import { missingProgram, run } from '../command.ts'
@@ -8,7 +8,7 @@ import { inNamespace, namespaceNames, namespacePath } from '../network/index.ts'
 import type { DaemonLayout } from '../settings.ts'
 import { configurationFiles, DRIVER_DIR, DRIVER_NAME } from './configuration.ts'
 import { type Enclosure, enclosed } from './enclosure.ts'
-import { cgroupVersion, driverDirectory, isConfining } from './host.ts'
+import { cgroupVersion, driverDirectory } from './host.ts'
 import { daemonOf, enclosedProcesses, startDetached } from './process.ts'
 
 export interface DaemonOptions {
@@ -23,7 +23,8 @@ export interface DaemonOptions {
   readonly kvm: boolean
 }
 
-const TERMINATE_MS = 5_000
+const START_MS_MAX = 15_000
+const TERMINATE_MS_MAX = 5_000
 const POLL_MS = 20
 const ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', LIBVIRT_DRIVER_DIR: DRIVER_DIR }
 const PROGRAMS = ['virtlogd', 'libvirtd'] as const
@@ -53,10 +54,14 @@ export class Daemon {
     return join(this.#options.layout.logDir, 'libvirtd.log')
   }
 
-  /** Makes what is missing and starts what does not run. It may take a moment until the socket answers. */
+  /**
+   * Makes what is missing and starts what does not run, or runs with other settings than these. It may take a moment
+   * until the socket answers.
+   */
   async ensure(signal?: AbortSignal): Promise<void> {
-    await this.#configure()
+    const changed = await this.#configure()
     await this.#ensureNamespace(signal)
+    if (changed) await this.kill()
     for (const program of PROGRAMS) if ((await this.#pid(program)) === undefined) await this.#start(program)
   }
 
@@ -92,8 +97,9 @@ export class Daemon {
     return join(this.#options.layout.runDir, `${program}.pid`)
   }
 
-  async #configure(): Promise<void> {
-    const { layout, machinesDir, host, uid, kvm } = this.#options
+  /** True if a daemon that was started before this is not the one to have now. */
+  async #configure(): Promise<boolean> {
+    const { layout, machinesDir, readOnlyDirs, host, uid, kvm } = this.#options
     for (const dir of [
       layout.baseDir,
       layout.etcDir,
@@ -106,18 +112,22 @@ export class Daemon {
     for (const dir of [layout.runDir, join(layout.runDir, 'console'), machinesDir])
       await ensureDirectory(dir, 0o711)
     for (const dir of [layout.cacheDir, join(layout.runDir, 'sock')]) await ensureDirectory(dir, 0o700)
+    for (const dir of readOnlyDirs) await mkdir(dir, { recursive: true, mode: 0o711 })
     const files = configurationFiles({
       host,
       uid,
       kvm,
-      confining: await isConfining(),
       cgroupVersion: await cgroupVersion(),
       passwd: await readFile('/etc/passwd', 'utf8'),
       group: await readFile('/etc/group', 'utf8'),
     })
-    for (const [path, text] of files) await write(join(layout.etcDir, path), text)
+    let changed = false
+    for (const [path, text] of files) changed = (await write(join(layout.etcDir, path), text)) || changed
     await copyFile('/etc/ld.so.cache', join(layout.etcDir, 'ld.so.cache'))
     await this.#linkDriver()
+    return (
+      (await write(join(layout.baseDir, 'enclosure'), enclosed(this.#enclosure(), []).join('\0'))) || changed
+    )
   }
 
   async #linkDriver(): Promise<void> {
@@ -153,7 +163,7 @@ export class Daemon {
 
   /** The daemon writes its pid once it has the lock: before that, a second `ensure` would start another. */
   async #untilPidFile(program: Program): Promise<void> {
-    for (let waitedMs = 0; waitedMs < TERMINATE_MS; waitedMs += POLL_MS) {
+    for (let waitedMs = 0; waitedMs < START_MS_MAX; waitedMs += POLL_MS) {
       if ((await this.#pid(program)) !== undefined) return
       await sleep(systemClock, POLL_MS)
     }
@@ -185,7 +195,7 @@ export class Daemon {
 /** Signals a process and waits until it is gone; one that does not obey is killed. */
 export async function terminate(pid: number, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
   if (!signalled(pid, signal)) return
-  for (let waitedMs = 0; waitedMs < TERMINATE_MS; waitedMs += POLL_MS) {
+  for (let waitedMs = 0; waitedMs < TERMINATE_MS_MAX; waitedMs += POLL_MS) {
     await sleep(systemClock, POLL_MS)
     if (await isGone(pid)) return
   }
@@ -208,7 +218,10 @@ async function isGone(pid: number): Promise<boolean> {
   return status === '' || /^State:\s+[ZX]/m.test(status)
 }
 
-async function write(path: string, text: string): Promise<void> {
+/** True if the file was not there, or held something else. */
+async function write(path: string, text: string): Promise<boolean> {
+  if ((await readFile(path, 'utf8').catch(() => undefined)) === text) return false
   await ensureDirectory(dirname(path), 0o755)
   await writeFile(path, text, { mode: 0o644 })
+  return true
 }

@@ -1,14 +1,8 @@
-import { access, readFile, stat } from 'node:fs/promises'
+import { access, stat } from 'node:fs/promises'
 
 /** 2 where the unified hierarchy is all there is, as with any recent systemd; else 1 (legacy or hybrid). */
 export async function cgroupVersion(): Promise<1 | 2> {
   return (await exists('/sys/fs/cgroup/cgroup.controllers')) ? 2 : 1
-}
-
-/** AppArmor or SELinux is active, so that libvirt can confine QEMU by it. */
-export async function isConfining(): Promise<boolean> {
-  const apparmor = await readFile('/sys/module/apparmor/parameters/enabled', 'utf8').catch(() => '')
-  return apparmor.startsWith('Y') || (await exists('/sys/fs/selinux/enforce'))
 }
 
 /** Where libvirt's drivers are installed: the multi-arch directory of Debian, or lib64. */

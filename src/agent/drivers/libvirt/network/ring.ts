@@ -1,4 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises'
+import { isIPv4 } from 'node:net'
 import { type HostId, SlipwayError } from '../../../../model/index.ts'
 import { run, tryRun } from '../command.ts'
 import { ringName, uplinkPrefix } from '../names.ts'
@@ -22,6 +23,28 @@ const OBJECT = "the host's firewall"
  * is a switch of the whole namespace: it stays on when Slipway leaves, because others may have come to need it.
  */
 export async function ensureRing(settings: RingSettings, signal?: AbortSignal): Promise<void> {
+  await loadRing(settings, '', signal)
+  if ((await readFile(IP_FORWARD, 'utf8')).trim() !== '1') await allowForwarding()
+}
+
+/** Lets one machine reach its flavor's allow-list, and puts back what somebody may have flushed meanwhile. */
+export async function openRing(
+  settings: RingSettings,
+  {
+    slot,
+    endpoints,
+    signal,
+  }: { readonly slot: Slot; readonly endpoints: readonly Endpoint[]; readonly signal?: AbortSignal },
+): Promise<void> {
+  await loadRing(settings, allowInHost(ringName(settings.host), slot, endpoints), signal)
+}
+
+async function loadRing(
+  settings: RingSettings,
+  more: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  requireResolver(settings.resolver)
   const text = hostRules({
     table: ringName(settings.host),
     uplinkPrefix: uplinkPrefix(settings.host),
@@ -30,23 +53,14 @@ export async function ensureRing(settings: RingSettings, signal?: AbortSignal): 
     uidFirst: settings.uidBase,
     uidLast: settings.uidBase + Math.max(slotMax(settings), SLOT_MIN),
   })
-  await run('nft', ['-f', '-'], { object: OBJECT, stdin: text, signal })
-  if ((await readFile(IP_FORWARD, 'utf8')).trim() !== '1') await allowForwarding()
+  await run('nft', ['-f', '-'], { object: OBJECT, stdin: text + more, signal })
 }
 
-/** Lets one machine reach its flavor's allow-list. */
-export async function openRing(
-  host: HostId,
-  slot: Slot,
-  endpoints: readonly Endpoint[],
-  signal?: AbortSignal,
-): Promise<void> {
-  if (endpoints.length === 0) return
-  await run('nft', ['-f', '-'], {
-    object: OBJECT,
-    stdin: allowInHost(ringName(host), slot, endpoints),
-    signal,
-  })
+/** A guest's question leaves its namespace: an address of the loopback is nobody there. */
+function requireResolver(resolver: string | undefined): void {
+  if (resolver === undefined || (isIPv4(resolver) && !resolver.startsWith('127.'))) return
+  const detail = `network.resolver "${resolver}" is no IPv4 address that guests could reach`
+  throw new SlipwayError('bad_config', { file: 'agent.toml', detail })
 }
 
 /** Takes back whatever `openRing` allowed to `address`; fine if nothing. */
