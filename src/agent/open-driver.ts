@@ -1,7 +1,11 @@
 /** The driver that the configuration names, loaded alone, with what goes with it. */
+import { mkdir } from 'node:fs/promises'
 import { type Clock, parseId, SlipwayError } from '../model/index.ts'
-import type { AgentConfig } from './config.ts'
+import { type AgentConfig, layoutOf } from './config.ts'
+import { sshDoor } from './door.ts'
 import type { Driver, ImageSource } from './drivers/driver.ts'
+import { hostResolver } from './host-resolver.ts'
+import { ImageStore } from './images/index.ts'
 import { publicLineOf } from './key-pair.ts'
 import type { Door } from './ports.ts'
 
@@ -12,7 +16,29 @@ export interface OpenDriver {
 }
 
 export function openDriver(config: AgentConfig, clock: Clock): Promise<OpenDriver> {
-  return openSimulated(config, clock)
+  return config.driver === 'libvirt' ? openLibvirt(config) : openSimulated(config, clock)
+}
+
+async function openLibvirt(config: AgentConfig): Promise<OpenDriver> {
+  const { LibvirtDriver } = await import('./drivers/libvirt/index.ts')
+  const { host, network, libvirt, limits } = config
+  const readOnlyDirs = [config.images, layoutOf(config).tools]
+  for (const dir of readOnlyDirs) await mkdir(dir, { recursive: true, mode: 0o755 })
+  const resolver = network.resolver ?? (await hostResolver())
+  const driver = new LibvirtDriver({
+    host,
+    stateDir: config.state,
+    runDir: config.run,
+    readOnlyDirs,
+    uplink: network.uplink,
+    resolver: resolver === 'none' ? undefined : resolver,
+    uidBase: libvirt.uid_base,
+    uidCount: libvirt.uid_count,
+    stock: libvirt.stock,
+    memoryReserveMiB: limits.memory_reserve_mib,
+    diskReserveMiB: limits.disk_reserve_mib,
+  })
+  return { driver, images: new ImageStore(config.images), door: sshDoor }
 }
 
 /** A host of its own, as large as one may wish, that ends with this process. */
