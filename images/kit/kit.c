@@ -1,6 +1,8 @@
 // slipway-kit: makes this machine unlike every other made from the same image, then opens its door.
 // The host runs it through the guest agent: a request on standard input (request.h), one line of JSON back.
+// `slipway-kit grow` is run by the machine itself while it boots.
 #include "files.h"
+#include "grow.h"
 #include "host-key.h"
 #include "request.h"
 #include "steps.h"
@@ -96,7 +98,8 @@ static ssize_t read_input(char *text, size_t size) {
 
 int main(int count, char **arguments) {
   if (count == 2 && strcmp(arguments[1], "version") == 0) return printf("slipway-kit %d\n", KIT_VERSION) < 0;
-  if (count > 1) return fputs("usage: slipway-kit [version]; a request is read from standard input\n", stderr), 2;
+  if (count == 2 && strcmp(arguments[1], "grow") == 0) return grow_root() ? 0 : (perror("slipway-kit grow"), 1);
+  if (count > 1) return fputs("usage: slipway-kit [version|grow]; a request is read from standard input\n", stderr), 2;
 
   static char text[REQUEST_BYTES_MAX + 1];
   ssize_t length = read_input(text, sizeof text);

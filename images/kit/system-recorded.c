@@ -47,4 +47,19 @@ int system_mount_tools(const char *device, const char *place) {
   return record("mount", detail);
 }
 
+int system_resize_partition(int disk, unsigned number, uint64_t start_bytes, uint64_t bytes) {
+  char detail[80];
+  (void)disk;
+  snprintf(detail, sizeof detail, "%u at %llu to %llu", number, (unsigned long long)start_bytes,
+           (unsigned long long)bytes);
+  return record("partition", detail);
+}
+
+int system_resize_file_system(int folder, uint64_t blocks) {
+  char detail[40];
+  (void)folder;
+  snprintf(detail, sizeof detail, "%llu blocks", (unsigned long long)blocks);
+  return record("file-system", detail);
+}
+
 pid_t system_fork(void) { return record("fork", "") == 0 ? fork() : -1; }

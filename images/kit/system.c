@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/blkpg.h>
 #include <linux/random.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -37,5 +38,16 @@ int system_set_hostname(const char *name) { return sethostname(name, strlen(name
 int system_mount_tools(const char *device, const char *place) {
   return mount(device, place, "ext4", MS_RDONLY | MS_NOSUID | MS_NODEV, NULL);
 }
+
+int system_resize_partition(int disk, unsigned number, uint64_t start_bytes, uint64_t bytes) {
+  struct blkpg_partition partition = {.pno = (int)number, .start = (int64_t)start_bytes, .length = (int64_t)bytes};
+  struct blkpg_ioctl_arg argument = {.op = BLKPG_RESIZE_PARTITION, .datalen = sizeof partition, .data = &partition};
+  return ioctl(disk, BLKPG, &argument);
+}
+
+// The kernel's fs/ext4 has it, its exported headers have not.
+#define EXT4_IOC_RESIZE_FS _IOW('f', 16, uint64_t)
+
+int system_resize_file_system(int folder, uint64_t blocks) { return ioctl(folder, EXT4_IOC_RESIZE_FS, &blocks); }
 
 pid_t system_fork(void) { return fork(); }

@@ -14,4 +14,6 @@ int system_reseed(const uint8_t *entropy, size_t bytes);
 int system_set_clock(struct timespec now);
 int system_set_hostname(const char *name);
 int system_mount_tools(const char *device, const char *place);
+int system_resize_partition(int disk, unsigned number, uint64_t start_bytes, uint64_t bytes);
+int system_resize_file_system(int folder, uint64_t blocks);
 pid_t system_fork(void);

@@ -11,6 +11,7 @@ import type { Unseen } from './unseen.ts'
 const CLONE_MS = 60_000
 /** For a clone to undo itself once it is told to end. */
 const UNDO_MS = 10_000
+const BYTES_PER_GIB = 1024 ** 3
 
 export interface MakeOptions {
   readonly acceleration: 'hardware' | 'emulated'
@@ -43,6 +44,11 @@ export async function makeMachine(ports: AgentPorts, options: MakeOptions, makin
     throw new SlipwayError('create_failed', { machine, step: 'host', detail })
   }
   const { manifest, disk } = await ports.images.find(spec.image)
+  if (spec.diskGiB * BYTES_PER_GIB < manifest.virtualBytes) {
+    const imageGiB = Math.ceil(manifest.virtualBytes / BYTES_PER_GIB)
+    const detail = `flavor ${spec.flavor} has a disk of ${spec.diskGiB} GiB, its image needs ${imageGiB}`
+    throw new SlipwayError('create_failed', { machine, step: 'image', detail })
+  }
   signal.throwIfAborted()
   const tools = options.tools === undefined ? {} : { tools: options.tools }
   const clone = await endedWithin({ clock, step: 'clone', deadlineMs: CLONE_MS, signal }, (inner) =>

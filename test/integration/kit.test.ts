@@ -3,7 +3,7 @@
  * the machine and what would need its root is written down. Undefined behaviour ends it (UBSan).
  */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, statfs, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -245,6 +245,77 @@ describe('the door', () => {
       step: 'door',
       errno: 1,
     })
+  })
+})
+
+describe('growing', () => {
+  const MIB_SECTORS = 2048
+  /** A disk of that many MiB, its root partition from 16 MiB to 512 MiB, and `others` in the table as [start, MiB]. */
+  const disk = async (sizeMiB: number, others: readonly (readonly [number, number])[] = [[1, 15]]) => {
+    const { dev } = await stat(root)
+    const partition = join(
+      root,
+      `sys/dev/block/${(dev >> 8) & 0xfff}:${(dev & 0xff) | ((dev >> 12) & 0xfff00)}`,
+    )
+    await mkdir(partition, { recursive: true })
+    const words = {
+      partition: 1,
+      start: 16 * MIB_SECTORS,
+      size: 496 * MIB_SECTORS,
+      '../size': sizeMiB * MIB_SECTORS,
+    }
+    for (const [name, value] of Object.entries(words)) await writeFile(join(partition, name), `${value}\n`)
+    await writeFile(join(partition, '../uevent'), 'MAJOR=254\nMINOR=0\nDEVNAME=vda\nDEVTYPE=disk\n')
+    const table = Buffer.alloc(512)
+    table.writeUInt16LE(0xaa55, 510)
+    for (const [index, [start, size]] of [[16, 496] as const, ...others].entries()) {
+      const at = 446 + 16 * index
+      table.writeUInt8(0x83, at + 4)
+      table.writeUInt32LE(start * MIB_SECTORS, at + 8)
+      table.writeUInt32LE(size * MIB_SECTORS, at + 12)
+    }
+    await mkdir(join(root, 'dev'), { recursive: true })
+    await writeFile(join(root, 'dev/vda'), table)
+    return table
+  }
+  const grow = () => spawnSync(kit, ['grow'], { env: { KIT_ROOT: root }, encoding: 'utf8' })
+  const onDisk = () => readFile(join(root, 'dev/vda'))
+
+  it('gives the root file system all of a larger disk', async () => {
+    const table = await disk(1024)
+    expect(grow()).toMatchObject({ status: 0, stderr: '' })
+    table.writeUInt32LE(1008 * MIB_SECTORS, 446 + 12)
+    expect(await onDisk()).toEqual(table)
+    const blockBytes = (await statfs(root)).bsize
+    expect(await calls()).toEqual([
+      `partition 1 at ${16 * 1024 ** 2} to ${1008 * 1024 ** 2}`,
+      `file-system ${(1008 * 1024 ** 2) / blockBytes} blocks`,
+    ])
+  })
+
+  it('stops at what the table can say', async () => {
+    await disk(8 * 1024 ** 2)
+    expect(grow()).toMatchObject({ status: 0 })
+    expect((await onDisk()).readUInt32LE(446 + 12)).toBe((2 ** 21 - 1 - 16) * MIB_SECTORS)
+  })
+
+  it('does nothing on a disk as it was made, nor where the root is on no partition', async () => {
+    expect(grow()).toMatchObject({ status: 0, stderr: '' })
+    const table = await disk(512)
+    expect(grow()).toMatchObject({ status: 0, stderr: '' })
+    expect(await onDisk()).toEqual(table)
+    expect(await calls()).toEqual([])
+  })
+
+  it('touches nothing when another partition is in the way, or the table is another', async () => {
+    const table = await disk(1024, [[600, 100]])
+    expect(grow().stderr).toContain('Device or resource busy')
+    expect(await onDisk()).toEqual(table)
+    await writeFile(join(root, 'dev/vda'), Buffer.alloc(512))
+    expect(grow().stderr).toContain('Invalid argument')
+    await writeFile(join(root, 'dev/vda'), table.fill(0xff, 446, 462))
+    expect(grow()).toMatchObject({ status: 1 })
+    expect(await calls()).toEqual([])
   })
 })
 
