@@ -2,7 +2,15 @@
  * The plan's part about machines to come: who needs one, where it goes, and who must make room.
  * Jobs that wait come first, in order; then idle machines for pools that keep some, which never push anybody out.
  */
-import type { Capacity, Failure, HostFacts, HostId, HostImage, MachineSpec } from '../../model/index.ts'
+import type {
+  Capacity,
+  Failure,
+  FlavorName,
+  HostFacts,
+  HostId,
+  HostImage,
+  MachineSpec,
+} from '../../model/index.ts'
 import { bestFit, NO_ROOM, plus, roomFor, shortOf } from '../placement/embedded.ts'
 import { type Draft, oldestFirst, type Stock } from './draft.ts'
 import { makePool, newestImage, type Pool, poolOf, specFor } from './pool.ts'
@@ -99,14 +107,12 @@ function supplyLease(supply: Supply, pool: Pool): Failure | undefined {
   if (known) return known
   const { room } = supply
   const { flavor } = pool
-  if (!room.underLimit(flavor)) {
-    const reason: Failure = {
-      code: 'too_busy',
-      args: { what: `flavor ${flavor.name}`, limit: flavor.limit },
-    }
-    if (room.willBeUnderLimit(flavor) || doomOldest(supply, (each) => each.spec.flavor === flavor.name)) {
-      room.claimLimit(flavor)
-    } else supply.exhausted.set(pool.key, reason)
+  const possible = candidates(supply, pool).open.length > 0
+  if (possible && !room.underLimit(flavor)) {
+    const reason: Failure = { code: 'too_busy', args: { what: `flavor ${flavor.name}`, limit: flavor.limit } }
+    while (!room.willBeUnderLimit(flavor) && doomOldest(supply, flavor.name));
+    if (room.willBeUnderLimit(flavor)) room.claimLimit(flavor)
+    else supply.exhausted.set(pool.key, reason)
     return reason
   }
   const reason = make(supply, pool)
@@ -184,8 +190,9 @@ function yielding({ draft, spare }: Supply): HeldMachine[] {
   return [...[...spare].sort(oldestFirst), ...ready.sort(oldestFirst)]
 }
 
-function doomOldest(supply: Supply, matches: (machine: HeldMachine) => boolean): boolean {
-  const machine = yielding(supply).find(matches)
+/** False: none of the flavor is left that may go. */
+function doomOldest(supply: Supply, flavor: FlavorName): boolean {
+  const machine = yielding(supply).find(({ spec }) => spec.flavor === flavor)
   if (machine) doomForRoom(supply, machine)
   return machine !== undefined
 }
