@@ -1,43 +1,44 @@
 /**
- * bundle OUT_DIR: the processes as ES modules, one entry, shared code split out.
+ * bundle OUT_DIR: all processes as one file, main.cjs. What a command does not need stays unevaluated text in it: a
+ * dynamic import of ours becomes a function that evaluates its modules when it is called.
  *
- * An `import` of a Node built-in reads all of its exports, and some of those load half of Node (`node:http` brings a
- * WebSocket client). In the bundle each export is therefore fetched when it is first used: start-up is everybody's.
+ * CommonJS, since an ES import of a Node built-in reads all of its exports, and some of those load half of Node
+ * (`node:http` brings a WebSocket client). Start-up is everybody's time.
  */
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { build } from 'esbuild'
 
 /** Libraries stay packages, but for the one that every call needs. */
 const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8'))
 const external = Object.keys(dependencies).filter((name) => name !== 'commander')
 
-const lazyBuiltins = {
-  name: 'lazy built-ins',
+/** Commander could start programs and does not for us; the module for it is heavy. */
+const lazyChildProcess = {
+  name: 'child_process on demand',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^node:/ }, ({ path }) => ({ path, namespace: 'builtin' }))
-    onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({ contents: lazily(path), loader: 'js' }))
+    onResolve({ filter: /^node:child_process$/ }, ({ path, importer }) =>
+      importer.includes('node_modules/commander')
+        ? { path, namespace: 'on-demand' }
+        : { path, external: true },
+    )
+    onLoad({ filter: /.*/, namespace: 'on-demand' }, ({ path }) => ({
+      contents: `module.exports = { get spawn() { return process.getBuiltinModule('${path}').spawn } }`,
+    }))
   },
-}
-
-function lazily(name) {
-  const fetched = `process.getBuiltinModule(${JSON.stringify(name)})`
-  const exports = process.getBuiltinModule(name)
-  if (typeof exports !== 'object') return `module.exports = ${fetched}`
-  const getters = Object.keys(exports).map((key) => `get ${key}() { return ${fetched}.${key} }`)
-  return `module.exports = { ${getters.join(', ')} }`
 }
 
 await build({
   entryPoints: ['src/cli/main.ts'],
-  outdir: process.argv[2],
+  outfile: join(process.argv[2], 'main.cjs'),
   bundle: true,
-  splitting: true,
-  format: 'esm',
+  format: 'cjs',
   platform: 'node',
   target: 'node24',
-  chunkNames: 'chunks/[name]-[hash]',
   external,
-  plugins: [lazyBuiltins],
+  plugins: [lazyChildProcess],
+  banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
+  define: { 'import.meta.url': 'importMetaUrl', 'import.meta.dirname': '__dirname' },
   minifyWhitespace: true,
   minifySyntax: true,
   keepNames: true,

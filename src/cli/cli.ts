@@ -58,8 +58,6 @@ type Act = (
 
 function build(io: Io, act: Act): Command {
   const program = new Command('slipway')
-  const width = (stream: Io['stdout']): number =>
-    'columns' in stream ? Number(stream.columns) || WIDTH : WIDTH
   program
     .usage('[options] <command>')
     .description('A fresh, hardened virtual machine for every CI job.')
@@ -70,18 +68,21 @@ function build(io: Io, act: Act): Command {
     .helpCommand('help [command]', 'print help of a command')
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => void io.stdout.write(text),
-      writeErr: (text) => void io.stdout.write(text),
+      writeOut: (text) => void io.print(text),
+      writeErr: (text) => void io.print(text),
       outputError: () => undefined,
-      getOutHelpWidth: () => Math.min(width(io.stdout), WIDTH_MAX),
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+      getOutHelpWidth: () => WIDTH,
+      getErrHelpWidth: () => WIDTH,
     })
     .addHelpText('after', EPILOGUE)
   for (const declaration of declarations) add(program, declaration, act)
   return program
 }
 
+/** Of help, wherever it is shown: asking the terminal costs milliseconds. */
 const WIDTH = 80
-const WIDTH_MAX = 110
 
 function add(program: Command, declaration: Declaration, act: Act): void {
   const [first = '', second] = declaration.name.split(' ')

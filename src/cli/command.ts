@@ -4,6 +4,8 @@ import type { TextStream } from './text.ts'
 
 /** The outside of one call: the streams, the environment, and the signal that Ctrl-C aborts. */
 export interface Io {
+  /** To stdout, without opening it as a stream: that costs milliseconds. */
+  readonly print: (text: string) => void
   readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean }
   readonly stdout: TextStream
   readonly stderr: TextStream

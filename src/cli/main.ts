@@ -1,6 +1,8 @@
 /** The process: arguments in, text out, an exit code. */
 import { cli } from './cli.ts'
+import type { Io } from './command.ts'
 import { interruption } from './interruption.ts'
+import { printTo } from './print.ts'
 
 const LINGER_MS = 1_000
 
@@ -9,8 +11,11 @@ function quiet<Stream extends NodeJS.WritableStream>(stream: Stream): Stream {
   return stream.listenerCount('error') === 0 ? stream.on('error', () => undefined) : stream
 }
 
-/** Streams are opened when they are first used: each costs milliseconds. */
-const io = {
+let signal: AbortSignal | undefined
+
+/** What a call may need of the outside, opened when it is first used: each costs milliseconds. */
+const io: Io = {
+  print: printTo(() => io.stdout),
   get stdin() {
     return process.stdin
   },
@@ -20,11 +25,15 @@ const io = {
   get stderr() {
     return quiet(process.stderr)
   },
+  get signal() {
+    signal ??= interruption()
+    return signal
+  },
   env: process.env,
-  signal: interruption(),
 }
 
-const code = await cli(process.argv.slice(2), io)
-process.exitCode = code
-// What should have let go of the process by now may keep it no longer.
-setTimeout(() => process.exit(code), LINGER_MS).unref()
+void cli(process.argv.slice(2), io).then((code) => {
+  process.exitCode = code
+  // What should have let go of the process by now may keep it no longer.
+  setTimeout(() => process.exit(code), LINGER_MS).unref()
+})

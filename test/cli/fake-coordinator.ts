@@ -70,6 +70,7 @@ export async function slipway(
   const stdin = new PassThrough()
   stdin.end()
   const code = await cli(argv, {
+    print: (text) => void stdout.write(text),
     stdin,
     stdout,
     stderr,

@@ -7,6 +7,6 @@ import { requireRoot } from '../root.ts'
 export async function main(call: Call): Promise<number> {
   requireRoot('slipway adopt')
   await adopt({ configDir: call.config })
-  call.io.stdout.write('this host obeys the next coordinator that greets its agent\n')
+  call.io.print('this host obeys the next coordinator that greets its agent\n')
   return EXIT.ok
 }

@@ -15,7 +15,7 @@ export async function main(call: Call): Promise<number> {
     configDir: config,
     version: VERSION,
     signal: stopSignal(call),
-    ready: () => void io.stdout.write(`${READY}\n`),
+    ready: () => void io.print(`${READY}\n`),
     onStop: options.flag('whileStdin') ? 'destroy' : 'keep',
     log: (line) => void io.stderr.write(line),
   })

@@ -13,8 +13,8 @@ export async function main(call: Call): Promise<number> {
   const hosts = await look(call)
   const rows = hosts.flatMap(({ host, findings }) => findings.map((finding) => row(host, finding)))
   if (call.json) writeJson(call.io, { hosts })
-  else if (rows.length > 0) call.io.stdout.write(table(['host', 'problem', 'kind', 'name', 'machine'], rows))
-  else call.io.stdout.write('nothing is there that should not be, and nothing is missing\n')
+  else if (rows.length > 0) call.io.print(table(['host', 'problem', 'kind', 'name', 'machine'], rows))
+  else call.io.print('nothing is there that should not be, and nothing is missing\n')
   return rows.length > 0 ? EXIT.failed : EXIT.ok
 }
 

@@ -19,7 +19,7 @@ export async function main(call: Call): Promise<number> {
     configDir: config,
     version: VERSION,
     signal: stopSignal(call),
-    ready: () => void io.stdout.write(`${READY}\n`),
+    ready: () => void io.print(`${READY}\n`),
   })
   return EXIT.ok
 }

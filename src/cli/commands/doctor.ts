@@ -15,7 +15,7 @@ export async function main(call: Call): Promise<number> {
   const hardened = call.options.flag('hardened')
   const judged = await judge(checks, await hostView(call), { hardened })
   if (call.json) writeJson(call.io, { checks: judged.map(plain) })
-  else call.io.stdout.write(report(judged, call.io))
+  else call.io.print(report(judged, call.io))
   return judged.some(({ result }) => result === 'fail') ? EXIT.failed : EXIT.ok
 }
 

@@ -12,7 +12,7 @@ export async function main(call: Call): Promise<number> {
   const client = await reach(call)
   const view = await client.call('leaseExplain', { params: { lease }, signal: call.io.signal })
   if (call.json) writeJson(call.io, view)
-  else call.io.stdout.write(`${explanation(view, Date.now()).join('\n')}\n`)
+  else call.io.print(`${explanation(view, Date.now()).join('\n')}\n`)
   return EXIT.ok
 }
 

@@ -36,7 +36,7 @@ const build: Main = async (call) => {
     shown.step(`image ${made.name} ${made.version} is ready`)
     shown.clear()
     if (call.json) writeJson(io, made)
-    else io.stdout.write(`${made.digest}\n`)
+    else io.print(`${made.digest}\n`)
     return EXIT.ok
   } finally {
     shown.clear()
@@ -56,7 +56,7 @@ const list: Main = async (call) => {
       roughly(now - Date.parse(image.builtAt)),
       image.digest.slice(0, DIGEST_CHARS),
     ])
-    call.io.stdout.write(table(['image', 'version', 'firmware', 'size', 'age', 'digest'], rows))
+    call.io.print(table(['image', 'version', 'firmware', 'size', 'age', 'digest'], rows))
   }
   return EXIT.ok
 }
@@ -70,7 +70,7 @@ const remove: Main = async (call) => {
   const inUse = await machinesPerImage(call)
   for (const written of call.args) {
     const { digest } = await store.remove(written, inUse)
-    call.io.stdout.write(`${digest}\n`)
+    call.io.print(`${digest}\n`)
   }
   return EXIT.ok
 }

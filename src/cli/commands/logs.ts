@@ -12,7 +12,7 @@ export async function main(call: Call): Promise<number> {
   const lines = call.options.count('lines') ?? LINES_DEFAULT
   const log = await client.call('machineLog', { params: { machine }, query: { lines }, signal })
   if (call.json) writeJson(call.io, { machine, lines: log.lines })
-  else call.io.stdout.write(log.lines.map((line) => `${line}\n`).join(''))
+  else call.io.print(log.lines.map((line) => `${line}\n`).join(''))
   return EXIT.ok
 }
 

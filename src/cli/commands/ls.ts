@@ -15,9 +15,9 @@ export async function main(call: Call): Promise<number> {
     client.call('leaseList', { query: options.flag('all') ? { all: 'true' } : {}, signal }),
     client.call('hostList', { signal }),
   ])
-  if (options.flag('quiet')) io.stdout.write(machines.map(({ machine }) => `${machine}\n`).join(''))
+  if (options.flag('quiet')) io.print(machines.map(({ machine }) => `${machine}\n`).join(''))
   else if (call.json) writeJson(io, { machines, leases, hosts })
-  else io.stdout.write(lists({ machines, leases, hosts }, Date.now()))
+  else io.print(lists({ machines, leases, hosts }, Date.now()))
   return EXIT.ok
 }
 

@@ -10,7 +10,7 @@ export async function main(call: Call): Promise<number> {
   const found = await Promise.all(call.args.map((written) => pickMachine(client, written, signal)))
   for (const { machine } of found) {
     await client.call('machineRemove', { params: { machine }, signal })
-    call.io.stdout.write(`${machine}\n`)
+    call.io.print(`${machine}\n`)
   }
   return EXIT.ok
 }

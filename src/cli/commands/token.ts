@@ -22,7 +22,7 @@ const create: Main = async (call) => {
     signal: io.signal,
   })
   if (call.json) writeJson(io, made)
-  else io.stdout.write(`${made.token}\n`)
+  else io.print(`${made.token}\n`)
   return EXIT.ok
 }
 
@@ -41,7 +41,7 @@ const list: Main = async (call) => {
       String(t.leasesMax),
       roughly(now - t.createdAtMs),
     ])
-    call.io.stdout.write(table(['runner', 'trust domain', 'flavors', 'images', 'leases', 'age'], rows))
+    call.io.print(table(['runner', 'trust domain', 'flavors', 'images', 'leases', 'age'], rows))
   }
   return EXIT.ok
 }
@@ -51,7 +51,7 @@ const revoke: Main = async (call: Call) => {
   const client = await reach(call)
   for (const runner of call.args) {
     await client.call('tokenRevoke', { params: { runner }, signal: call.io.signal })
-    call.io.stdout.write(`${runner}\n`)
+    call.io.print(`${runner}\n`)
   }
   return EXIT.ok
 }

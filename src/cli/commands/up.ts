@@ -113,7 +113,7 @@ async function announce({ call, client, run, signal }: Announcement): Promise<vo
     lease: join(run, 'lease.sock'),
   }
   const images = ready.images.join(', ') || 'none yet'
-  call.io.stdout.write(
+  call.io.print(
     call.json
       ? `${JSON.stringify({ ready: true, ...ready })}\n`
       : `ready: host ${host} (${ready.acceleration}), images ${images}, sockets ${ready.admin} ${ready.lease}\n`,
