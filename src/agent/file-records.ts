@@ -2,12 +2,13 @@
  * Records as files, `<machine id>.json` in a folder of the agent's run directory, 0600: they hold the machines' private
  * keys. The folder lies on a tmpfs, so that a reboot forgets the records with the machines.
  */
-import { chmod, mkdir, readdir, rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { access, consoleTail, failure, machineId, machineSpec, timeline } from '../api/server.ts'
 import { isId, type MachineId, Secret } from '../model/index.ts'
 import { DRAFT_SUFFIX, readWhole, replaceFile, syncFolder } from './durable-file.ts'
+import { ensureOwnFolder } from './own-folder.ts'
 import type { MachineRecord, Records } from './records.ts'
 
 const common = { machine: machineId, spec: machineSpec, timeline }
@@ -22,8 +23,7 @@ const RECORD_BYTES_MAX = 512 * 1024
 
 /** Makes the folder, private to root, and clears what a killed write left. */
 export async function fileRecords(dir: string): Promise<Records> {
-  await mkdir(dir, { recursive: true, mode: 0o700 })
-  await chmod(dir, 0o700)
+  await ensureOwnFolder(dir)
   for (const name of await readdir(dir)) if (name.endsWith(DRAFT_SUFFIX)) await rm(join(dir, name))
   const fileOf = (machine: MachineId): string => join(dir, machine + SUFFIX)
   const machines = async (): Promise<readonly MachineId[]> =>

@@ -4,10 +4,11 @@
  * file system socket stays behind a killed process, an abstract one is seen from its own network namespace only.
  * The host's name has a lock besides the directory's, since the names of its resources are the whole machine's.
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type HostId, SlipwayError } from '../model/index.ts'
+import { ensureOwnFolder } from './own-folder.ts'
 
 /** Of all Slipways of this machine; root's alone, so that nobody else can hold a lock in it. */
 export const HOSTS_DIR = '/run/slipway-hosts'
@@ -18,14 +19,14 @@ export interface LockOptions {
   readonly hostsDir?: string
 }
 
-/** Takes both locks until the process ends or they are given back; throws `agent_running` with the holder's pid. */
+/** Takes both locks until the process ends or they are given back; throws `agent_running` with the holder's pid, or `host_setup`. */
 export async function takeAgentLock({
   host,
   runDir,
   hostsDir = HOSTS_DIR,
 }: LockOptions): Promise<() => void> {
-  await mkdir(hostsDir, { recursive: true, mode: 0o700 })
-  await mkdir(runDir, { recursive: true, mode: 0o700 })
+  await ensureOwnFolder(hostsDir)
+  await ensureOwnFolder(runDir)
   const ofHost = await take(join(hostsDir, host), { host, dir: hostsDir })
   try {
     const ofDir = await take(join(runDir, 'agent'), { host, dir: runDir })

@@ -1,6 +1,5 @@
 /** The agent's process: real ports for `Agent`, from the configuration to the last thing stopped. */
 import { randomBytes } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { setFlagsFromString } from 'node:v8'
 import { systemClock } from '../model/index.ts'
@@ -14,6 +13,7 @@ import { takeAgentLock } from './lock.ts'
 import { jsonLines } from './log-lines.ts'
 import { fileMemory } from './memory.ts'
 import { type OpenDriver, openDriver } from './open-driver.ts'
+import { ensureOwnFolder } from './own-folder.ts'
 import { packTools } from './tools.ts'
 import { keepUplink } from './uplink.ts'
 
@@ -92,7 +92,7 @@ async function takeControl(parts: Parts): Promise<Agent> {
 async function buildAgent({ config, version, events, signal, driver, images, door }: Parts): Promise<Agent> {
   const { host, limits, tools } = config
   const layout = layoutOf(config)
-  await mkdir(config.state, { recursive: true, mode: 0o700 })
+  await ensureOwnFolder(config.state)
   const disk =
     tools === undefined ? {} : { tools: await packTools({ source: tools, dir: layout.tools, signal }) }
   const probed = await driver.probe({ signal })

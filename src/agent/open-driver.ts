@@ -7,6 +7,7 @@ import type { Driver, ImageSource } from './drivers/driver.ts'
 import { hostResolver } from './host-resolver.ts'
 import { ImageStore } from './images/index.ts'
 import { publicLineOf } from './key-pair.ts'
+import { ensureOwnFolder } from './own-folder.ts'
 import type { Door } from './ports.ts'
 
 export interface OpenDriver {
@@ -22,14 +23,15 @@ export function openDriver(config: AgentConfig, clock: Clock): Promise<OpenDrive
 async function openLibvirt(config: AgentConfig): Promise<OpenDriver> {
   const { LibvirtDriver } = await import('./drivers/libvirt/index.ts')
   const { host, network, libvirt, limits } = config
-  const readOnlyDirs = [config.images, layoutOf(config).tools]
-  for (const dir of readOnlyDirs) await mkdir(dir, { recursive: true, mode: 0o755 })
+  const { tools } = layoutOf(config)
+  await mkdir(config.images, { recursive: true, mode: 0o711 })
+  await ensureOwnFolder(tools, 0o755)
   const resolver = network.resolver ?? (await hostResolver())
   const driver = new LibvirtDriver({
     host,
     stateDir: config.state,
     runDir: config.run,
-    readOnlyDirs,
+    readOnlyDirs: [config.images, tools],
     uplink: network.uplink,
     resolver: resolver === 'none' ? undefined : resolver,
     uidBase: libvirt.uid_base,

@@ -5,12 +5,13 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { chmod, cp, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises'
+import { chmod, cp, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import { SlipwayError } from '../model/index.ts'
 import { isMissing } from './durable-file.ts'
+import { ensureOwnFolder } from './own-folder.ts'
 
 const MIB = 1024 * 1024
 const TOOLS_BYTES_MAX = 2 * 1024 * MIB
@@ -31,7 +32,7 @@ export interface ToolsOptions {
 /** Absolute path of the disk, 0444. Throws `bad_config` if the source is not usable, `missing_program` without mke2fs. */
 export async function packTools({ source, dir, signal }: ToolsOptions): Promise<string> {
   const { digest, bytes } = await measure(source, signal)
-  await mkdir(dir, { recursive: true, mode: 0o755 })
+  await ensureOwnFolder(dir, 0o755)
   const disk = join(dir, `${digest}${SUFFIX}`)
   if (!(await exists(disk))) await build(disk, { source, dir, bytes, signal })
   for (const name of await readdir(dir)) {
