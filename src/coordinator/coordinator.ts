@@ -193,8 +193,7 @@ export class Coordinator {
 
   /** The operator takes a machine away; its lease ends as lost. */
   removeMachine(id: MachineId): MachineView {
-    this.#during(() => this.#inventory.remove(id))
-    return this.machine(id)
+    return this.#during(() => this.#inventory.remove(id))
   }
 
   machineLog(id: MachineId, lines?: number): Promise<readonly string[]> {

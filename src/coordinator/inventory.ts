@@ -48,13 +48,16 @@ export class Inventory {
   }
 
   /** Takes a machine away; its lease ends as lost. */
-  remove(id: MachineId): void {
+  remove(id: MachineId): MachineView {
     const machine = this.#machine(id)
     const live = machine.lease === undefined ? undefined : this.#state.leases.get(machine.lease)
     const failure: Failure = { code: 'machine_removed', args: { machine: id } }
     if (live) this.#book.settle({ ends: [{ live, end: 'lost', failure }], grants: [] })
-    this.#state.doom(this.#machine(id), this.#ports.clock.now())
-    this.#events.machineDoomed({ machine: id, why: 'removed' })
+    else {
+      this.#state.doom(machine, this.#ports.clock.now())
+      this.#events.machineDoomed({ machine: id, why: 'removed' })
+    }
+    return this.machine(id)
   }
 
   /** The machine's last console lines, newest last. */
