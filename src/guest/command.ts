@@ -11,15 +11,16 @@ const LINGER_MS = 1_000
 /** Three pipelines listen to one channel; node would warn, in the job's log, at eleven listeners. */
 const CHANNEL_LISTENERS_MAX = 32
 
-/** Process groups of one connection: one, or a few where a caller runs several commands. */
-const GROUPS_MAX = 16
+/** Of one walk, to be killed again: more would not fit a command line. */
+const PROCESSES_MAX = 1_000
+const WALK_MS = 2_000
 
 export interface Exec {
   /** Closed at once when absent: a script cannot eat what follows it. */
   readonly stdin?: Readable
   readonly stdout: Writable
   readonly stderr: Writable
-  /** Aborting stops the remote command: TERM, then KILL, to its whole process group. */
+  /** Aborting stops the remote command and all it started: TERM, then KILL. */
   readonly signal: AbortSignal
   readonly stopGraceMs?: number
 }
@@ -43,8 +44,9 @@ export async function runCommand(connection: Connection, command: string, exec: 
   const running = await openChannel(connection, command)
   const { channel } = running
   const over = new AbortController()
+  let stopped: Promise<void> | undefined
   const stop = (): void => {
-    stopCommand(connection, running, exec.stopGraceMs ?? STOP_GRACE_MS).finally(() => over.abort())
+    stopped = stopCommand(connection, running, exec.stopGraceMs ?? STOP_GRACE_MS).finally(() => over.abort())
   }
   const cut = (): void => over.abort()
   exec.signal.addEventListener('abort', stop, { once: true })
@@ -57,7 +59,7 @@ export async function runCommand(connection: Connection, command: string, exec: 
       pipeline(channel, exec.stdout, { end: false, signal: over.signal }),
       pipeline(channel.stderr, exec.stderr, { end: false, signal: over.signal }),
     ])
-    await Promise.race([streams, lingering(running, over.signal)])
+    await Promise.race([streams, lingering(running, exec.signal, over.signal)])
   } catch (error) {
     exec.signal.throwIfAborted()
     lost.throwIfAborted()
@@ -65,6 +67,8 @@ export async function runCommand(connection: Connection, command: string, exec: 
   } finally {
     exec.signal.removeEventListener('abort', stop)
     lost.removeEventListener('abort', cut)
+    // The command may have ended before the walk reached all it had started.
+    await stopped
     over.abort()
     channel.destroy()
   }
@@ -132,7 +136,11 @@ function feed(channel: ClientChannel, stdin: Readable | undefined, signal: Abort
  * Resolves when the command has ended and nothing came for a while, though its channel stays open: sshd keeps it open
  * for as long as any process it left behind holds its output, e.g. a service that a test script started.
  */
-async function lingering({ channel, exited }: Running, over: AbortSignal): Promise<void> {
+async function lingering(
+  { channel, exited }: Running,
+  stopped: AbortSignal,
+  over: AbortSignal,
+): Promise<void> {
   await exited
   await new Promise<void>((resolve) => {
     let quiet = false
@@ -144,7 +152,7 @@ async function lingering({ channel, exited }: Running, over: AbortSignal): Promi
     const look = (): void => {
       // What is buffered waits for a slow reader on our side: that is no silence.
       const drained = channel.readableLength === 0 && channel.stderr.readableLength === 0
-      if (quiet && drained) resolve()
+      if (quiet && drained && !stopped.aborted) resolve()
       quiet = true
     }
     const timer = setInterval(look, LINGER_MS)
@@ -152,51 +160,59 @@ async function lingering({ channel, exited }: Running, over: AbortSignal): Promi
   })
 }
 
-/** TERM, then KILL to what is left of the process group, until nothing holds the command's output any more. */
-async function stopCommand(
-  connection: Connection,
-  { channel, closed }: Running,
-  graceMs: number,
-): Promise<void> {
-  let groups: readonly string[] = []
+/**
+ * TERM, then KILL to what is left, until nothing holds the command's output any more. Where there is no process tree to
+ * walk (no /proc), a signal is requested of the server: dropbear sends it to the command alone, sshd to its process
+ * group, but for root not at all, having no second process to send it from.
+ */
+async function stopCommand({ client, lost }: Connection, running: Running, graceMs: number): Promise<void> {
+  let processes: readonly string[] = []
   for (const name of ['TERM', 'KILL']) {
-    if (connection.lost.aborted) return
-    requestSignal(connection.client, channel, name)
-    killSiblings(connection.client, name, groups, (found) => {
-      groups = found
-    })
-    if (await within(graceMs, closed)) return
+    if (lost.aborted) return
+    processes = [...processes, ...(await killSiblings(client, name, processes))]
+    if (processes.length === 0) requestSignal(client, running.channel, name)
+    if (await within(graceMs, running.closed)) return
   }
 }
 
-/** Dropbear and OpenSSH obey, except for root: there sshd has no second process to send it from, and refuses. */
+/**
+ * A second command on the same connection, which works for root too. Its parent is the same server process, whose other
+ * children are what we started; with sshd each leads a process group, with dropbear none does, so the tree is walked
+ * as well. `known` are processes of an earlier walk, whose parents may be gone by now.
+ */
+function killSiblings(client: Client, name: string, known: readonly string[]): Promise<readonly string[]> {
+  const walk = [
+    'k() { l=$(cat /proc/$1/task/*/children); echo $1',
+    `kill -${name} -$1 || kill -${name} $1`,
+    'for c in $l; do k $c; done; }',
+    `for p in ${known.join(' ')} $(cat /proc/$PPID/task/$PPID/children); do [ $p = $$ ] || k $p; done`,
+  ]
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve([]), WALK_MS)
+    open(client, `exec 2>/dev/null; ${walk.join('; ')}`, (_cause, channel) => {
+      let text = ''
+      const end = (): void => {
+        clearTimeout(timer)
+        resolve(text.match(/\d+/g)?.slice(0, PROCESSES_MAX) ?? [])
+      }
+      if (channel === undefined) return end()
+      channel.stderr.resume()
+      channel.on('data', (chunk: Buffer) => {
+        text += chunk
+      })
+      channel.on('close', end)
+    })
+  })
+}
+
+/** `channel.signal` of ssh2 1.17 drops every signal once stdin is closed, so this goes below it (RFC 4254, 6.9). */
 function requestSignal(client: Client, channel: ClientChannel, name: string): void {
-  // `channel.signal` of ssh2 1.17 drops every signal once stdin is closed, so this goes below it (RFC 4254, 6.9).
   const below = { client, channel } as unknown as {
     readonly client: { readonly _protocol: { signal(channel: number, name: string): void } }
     readonly channel: { readonly outgoing: { readonly id: number; readonly state: string } }
   }
   const { id, state } = below.channel.outgoing
   if (state !== 'closed' && state !== 'closing') below.client._protocol.signal(id, name)
-}
-
-/**
- * A second command on the same connection, which works for root too. Its parent is the same sshd, whose other children
- * are what we started, each the leader of its process group. `known` are groups whose leader may be gone already.
- */
-function killSiblings(
-  client: Client,
-  name: string,
-  known: readonly string[],
-  found: (groups: readonly string[]) => void,
-): void {
-  const all = `${known.join(' ')} $(cat /proc/$PPID/task/$PPID/children)`
-  const loop = `for p in ${all}; do [ $p = $$ ] || { echo $p; kill -${name} -- -$p; }; done`
-  open(client, loop, (_cause, channel) => {
-    if (channel === undefined) return
-    channel.stderr.resume()
-    channel.on('data', (chunk: Buffer) => found(chunk.toString().match(/\d+/g)?.slice(0, GROUPS_MAX) ?? []))
-  })
 }
 
 function within(deadlineMs: number, end: Promise<void>): Promise<boolean> {
