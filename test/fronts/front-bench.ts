@@ -18,7 +18,8 @@ export class FrontBench implements AsyncDisposable {
     this.guest = guest
   }
 
-  static async start(settings = ''): Promise<FrontBench> {
+  /** `settings`: more lines of `custom-executor.toml`. */
+  static async start(settings: (directory: string) => string = () => ''): Promise<FrontBench> {
     const directory = await mkdtemp(join(tmpdir(), 'slipway-front-'))
     const guest = new SshGuest()
     await guest.start()
@@ -31,7 +32,7 @@ export class FrontBench implements AsyncDisposable {
       token_file = "token"
       default_flavor = "small"
       flavors = ["large"]
-      ${settings}
+      ${settings(directory)}
       [images]
       "debian:12" = { flavor = "debian" }
       "debian:13" = { flavor = "debian", image = "debian-13" }

@@ -21,9 +21,8 @@ export interface StageWords {
 }
 
 export function startStage({ config, env, words }: StageWords): StageProcess {
-  const main = join(top, 'src/cli/main.ts')
-  const args = [main, '--config', config, 'custom-executor', ...words]
-  const child = spawn(process.execPath, args, {
+  const args = ['--config', config, 'custom-executor', ...words]
+  const child = spawn(join(top, 'bin/slipway'), args, {
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...env },

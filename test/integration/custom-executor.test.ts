@@ -42,8 +42,8 @@ test('a job gets one machine, its scripts run there, and cleanup gives it back',
   const script = 'echo out; echo err >&2; cat; echo "after stdin"'
   expect(await side.run('build_script', script)).toEqual({
     code: 0,
-    stdout: 'out\nafter stdin\n',
-    stderr: 'err\n',
+    stdout: 'out\nerr\nafter stdin\n',
+    stderr: '',
   })
   expect((await side.call('cleanup')).code).toBe(0)
   expect(bench.leases.lease(lease())).toMatchObject({ state: 'ended', end: 'released' })
@@ -149,7 +149,7 @@ test('a waiting job is told why, and what changes', async () => {
 })
 
 test('waiting has a deadline', async () => {
-  await using short = await FrontBench.start('prepare_deadline_s = 1')
+  await using short = await FrontBench.start(() => 'prepare_deadline_s = 1')
   short.leases.onAsk = () => undefined
   const side = await RunnerJobSide.make({ config: short.directory, directory: join(short.directory, 'job') })
   const { code, stderr } = await side.call('prepare')
@@ -234,13 +234,12 @@ test.each(['run', 'prepare'])(
     const script = join(bench.directory, 'script')
     await writeFile(script, 'echo started; sleep 600')
     // A shell plays the runner: it starts the stage in a process group of its own and is killed beside it.
-    const words = `setsid "$NODE" "$MAIN" --config "$CONFIG" custom-executor ${stage} ${stage === 'run' ? `${script} x` : ''}`
+    const words = `setsid "$SLIPWAY" --config "$CONFIG" custom-executor ${stage} ${stage === 'run' ? `${script} x` : ''}`
     const runner = spawn('sh', ['-c', `${words} & echo $!; wait`], {
       stdio: ['ignore', 'pipe', 'ignore'],
       env: {
         ...side.env(),
-        NODE: process.execPath,
-        MAIN: join(import.meta.dirname, '../../src/cli/main.ts'),
+        SLIPWAY: join(import.meta.dirname, '../../bin/slipway'),
         CONFIG: bench.directory,
       },
     })

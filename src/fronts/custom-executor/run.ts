@@ -50,8 +50,12 @@ async function runInMachine(stage: Stage, script: string, name: string): Promise
   )
 }
 
-/** The script is a file, not stdin: what it runs cannot eat the rest of it. `sh` is for guests without bash. */
-const command = (path: string): string => `exec "$(command -v bash || command -v sh)" ${shellQuote(path)}`
+/**
+ * The script is a file, not stdin: what it runs cannot eat the rest of it. `sh` is for guests without bash. Its two
+ * outputs are one from here on, as the job log has one column: apart, they would arrive in any order.
+ */
+const command = (path: string): string =>
+  `exec "$(command -v bash || command -v sh)" ${shellQuote(path)} 2>&1`
 
 async function reach({ client, lease, signal }: Stage): Promise<{ machine: string; access: Access }> {
   const params = { lease }
