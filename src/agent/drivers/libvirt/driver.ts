@@ -20,7 +20,7 @@ import { makeMachine } from './machine.ts'
 import { closeLink, openLink, type Slot, slotOf } from './network/index.ts'
 import { freeDiskMiB, machineFiles } from './overlay.ts'
 import { listResources, removeResource, runningMachines } from './resources.ts'
-import { type Layout, type LibvirtSettings, layoutOf } from './settings.ts'
+import { consolePath, type Layout, type LibvirtSettings, layoutOf } from './settings.ts'
 import { askHost, closeWorkshop, openWorkshop, type Workshop } from './workshop.ts'
 
 interface Signalled {
@@ -37,6 +37,7 @@ export class LibvirtDriver implements Driver {
   readonly #settings: LibvirtSettings
   readonly #layout: Layout
   readonly #watch: MachineWatch
+  readonly #readers = new Map<MachineId, AbortController>()
   /** Machines being made, each with what ends it. */
   readonly #making = new Map<
     MachineId,
@@ -137,10 +138,18 @@ export class LibvirtDriver implements Driver {
     return consoleTail(machineFiles(this.#layout.machinesDir, this.#settings.host, machine).consoleLog, lines)
   }
 
+  /** Whoever had the machine's console before loses it. */
   async attachConsole(machine: MachineId, { signal }: Signalled): Promise<ConsoleStream> {
-    const { hypervisor } = await this.#prepared()
-    const domain = await this.#domainOf(machine)
-    return attachConsole(await hypervisor.connect(signal), domain, signal)
+    await this.#prepared()
+    const { number } = await this.#slotOf(machine)
+    this.#readers.get(machine)?.abort(new SlipwayError('cancelled', { what: 'an earlier console' }))
+    const reader = new AbortController()
+    const end = AbortSignal.any([signal, reader.signal])
+    this.#readers.set(machine, reader)
+    end.addEventListener('abort', () => {
+      if (this.#readers.get(machine) === reader) this.#readers.delete(machine)
+    })
+    return attachConsole(consolePath(this.#layout.daemon, number), { machine, signal: end })
   }
 
   events({ signal }: Signalled): AsyncIterable<DriverEvent> {

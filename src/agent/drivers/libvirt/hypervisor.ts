@@ -1,6 +1,5 @@
 import {
   type Caller,
-  Connection,
   type Domain,
   domains,
   ErrorNumber,
@@ -77,12 +76,6 @@ export class Hypervisor {
       },
     })
     this.#watch = this.#keepAlive()
-  }
-
-  /** Another connection, for what may hold one up; the caller closes it. */
-  connect(signal: AbortSignal): Promise<Connection> {
-    const opening = Connection.open({ socketPath: this.#daemon.socket, uri: URI, signal })
-    return asking({ action: 'connect to', object: 'libvirt' }, opening)
   }
 
   get caller(): Caller {
