@@ -27,8 +27,6 @@ interface Signalled {
   readonly signal: AbortSignal
 }
 
-/** How long something waits for libvirt to come back before it fails. */
-const RECOVERY_MS_MAX = 10_000
 const MIB = 1024 * 1024
 
 /** Machines by QEMU under a libvirtd of our own, each behind its own uid, root, network and limits. */
@@ -44,6 +42,7 @@ export class LibvirtDriver implements Driver {
     { readonly abort: AbortController; readonly ended: Promise<unknown> }
   >()
   #workshop: Promise<Workshop> | undefined
+  #looking = false
 
   constructor(settings: LibvirtSettings) {
     this.#settings = settings
@@ -69,7 +68,7 @@ export class LibvirtDriver implements Driver {
       throw new SlipwayError('not_root', { what: 'the agent with the libvirt driver' })
     this.#workshop ??= openWorkshop(this.#settings, {
       watch: this.#watch,
-      reconnected: () => void this.#compare(),
+      look: () => void this.#compare(),
       signal,
     })
     try {
@@ -124,8 +123,7 @@ export class LibvirtDriver implements Driver {
   }
 
   async running(): Promise<ReadonlySet<MachineId>> {
-    const { hypervisor } = await this.#recovered()
-    return runningMachines(hypervisor, this.#settings.host)
+    return runningMachines(await this.#recovered())
   }
 
   async remove(resource: Resource): Promise<void> {
@@ -181,16 +179,18 @@ export class LibvirtDriver implements Driver {
   /** In the order of the list: nothing is taken away from under a living QEMU. */
   async #raze(shop: Workshop, machine: MachineId): Promise<void> {
     this.#watch.forget(machine)
-    await shop.hypervisor.recovered(RECOVERY_MS_MAX)
+    await shop.hypervisor.recovered()
     for (const resource of await listResources(shop, machine)) await removeResource(shop, resource)
     shop.stock.refill()
   }
 
-  /** If libvirt is away again, the next reconnection compares. */
+  /** If libvirt is away, the next look tells. */
   async #compare(): Promise<void> {
     const shop = await this.#workshop
-    if (shop === undefined) return
-    const running = await runningMachines(shop.hypervisor, this.#settings.host).catch(() => undefined)
+    if (shop === undefined || this.#looking) return
+    this.#looking = true
+    const running = await runningMachines(shop).catch(() => undefined)
+    this.#looking = false
     if (running !== undefined) this.#watch.compare(running)
   }
 
@@ -201,7 +201,7 @@ export class LibvirtDriver implements Driver {
 
   async #recovered(): Promise<Workshop> {
     const shop = await this.#prepared()
-    await shop.hypervisor.recovered(RECOVERY_MS_MAX)
+    await shop.hypervisor.recovered()
     return shop
   }
 
