@@ -6,17 +6,8 @@ import { assert, SlipwayError } from '../../model/index.ts'
 /** In a bundle the folder lies beside the bundled file, under the same name. */
 const FOLDER = new URL('./migrations/', import.meta.url)
 
-/**
- * Read when this file is loaded: a coordinator that was started as root and gave it up may no longer reach the folder
- * that it came from.
- */
-const MIGRATIONS: readonly string[] = readdirSync(FOLDER)
-  .filter((name) => /^\d{3}-[a-z-]+\.sql$/.test(name))
-  .sort()
-  .map((name, index) => {
-    assert(Number(name.slice(0, 3)) === index + 1, `migration ${name} is out of order`)
-    return readFileSync(new URL(name, FOLDER), 'utf8')
-  })
+/** Read when this is loaded: the process may give up the right to read its own checkout before it opens a database. */
+const MIGRATIONS = readMigrations()
 
 /** Applies what is missing, each file in a transaction of its own; throws `database_newer` for a schema of the future. */
 export function migrate(db: DatabaseSync, file: string): void {
@@ -26,6 +17,16 @@ export function migrate(db: DatabaseSync, file: string): void {
   }
   MIGRATIONS.slice(theirs).forEach((sql, index) => {
     db.exec(`BEGIN IMMEDIATE; ${sql}; PRAGMA user_version = ${theirs + index + 1}; COMMIT`)
+  })
+}
+
+function readMigrations(): readonly string[] {
+  const names = readdirSync(FOLDER)
+    .filter((name) => /^\d{3}-[a-z-]+\.sql$/.test(name))
+    .sort()
+  return names.map((name, index) => {
+    assert(Number(name.slice(0, 3)) === index + 1, `migration ${name} is out of order`)
+    return readFileSync(new URL(name, FOLDER), 'utf8')
   })
 }
 
