@@ -12,6 +12,7 @@ export default defineConfig({
             'test/*.test.ts',
             'test/results/*.test.ts',
             'test/scenarios/**/*.test.ts',
+            'test/sim/plant.test.ts',
           ],
         },
       },
@@ -25,6 +26,13 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 180_000,
+        },
+      },
+      {
+        test: {
+          name: 'simulation',
+          include: ['test/sim/simulation.test.ts'],
+          testTimeout: 1_200_000,
         },
       },
     ],

@@ -54,6 +54,9 @@ function strike(world: World, random: Random, misfortune: Misfortune): void {
       site.cutUntilMs = world.now() + random.next() * AWAY_MS_MAX
       if (random.chance(0.5)) site.connection?.break()
       break
+    case 'disconnect':
+      site.connection?.break()
+      break
     case 'hypervisor-down':
       host.setHypervisor('down')
       later(world, random, () => host.setHypervisor('up'))

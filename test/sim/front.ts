@@ -47,23 +47,35 @@ export async function runFront(options: FrontOptions): Promise<void> {
 }
 
 async function runJob(
-  { clock, random, calls, flavors, ...options }: FrontOptions,
+  { clock, random, calls, flavors, untilMs, ...options }: FrontOptions,
   slot: number,
 ): Promise<void> {
   const name = parseId('LeaseName', `${options.name}-${slot}`)
   const ttlMs = random.pick([5_000, 15_000, 40_000])
   const ask = { name, flavor: random.pick(flavors).name, ttlMs }
   const heart = new AbortController()
-  const kind = random.pick(['good', 'good', 'good', 'good', 'forgetful', 'hasty', 'twin', 'insistent'])
+  const kind = random.pick([
+    'good',
+    'good',
+    'good',
+    'good',
+    'long',
+    'forgetful',
+    'hasty',
+    'twin',
+    'insistent',
+  ])
   try {
     if (kind === 'twin') void calls.ask(ask).catch(expected)
     await persist(clock, () => calls.ask(ask))
     void beat(clock, calls, name, ttlMs / 3, heart.signal)
     const patienceMs = kind === 'hasty' ? random.next() * 5_000 : random.next() * 90_000
-    const lease = await awaitMachine(clock, calls, name, clock.now() + patienceMs, random)
+    const lastMs = untilMs + PATIENCE_LEFT_MS
+    const deadlineMs = kind === 'patient' ? lastMs : Math.min(lastMs, clock.now() + patienceMs)
+    const lease = await awaitMachine(clock, calls, name, deadlineMs, random)
     if (lease?.state === 'granted') {
       await persist(clock, () => calls.access(name))
-      await sleep(clock, random.next() * JOB_MS_MAX)
+      await sleep(clock, kind === 'long' ? Math.max(0, untilMs - clock.now()) : random.next() * JOB_MS_MAX)
     }
     heart.abort()
     if (kind === 'forgetful') return
@@ -87,7 +99,7 @@ async function awaitMachine(
 ): Promise<LeaseView | undefined> {
   let lease: LeaseView | undefined
   while (clock.now() < untilMs && (lease === undefined || lease.state === 'waiting')) {
-    const waitMs = Math.floor(random.next() * 20_000)
+    const waitMs = Math.ceil(random.next() * Math.min(20_000, untilMs - clock.now()))
     lease = await persist(clock, () => calls.get(name, { waitMs, state: 'waiting' }))
   }
   return lease
@@ -131,3 +143,5 @@ const PASSING: ReadonlySet<string> = new Set(['unreachable', 'too_busy', 'shutti
 const RETRY_MS = 500
 const PAUSE_MS_MAX = 5_000
 const JOB_MS_MAX = 30_000
+/** A lease that still waits so long after the last job was begun is let go. */
+const PATIENCE_LEFT_MS = 70_000

@@ -19,7 +19,7 @@ const ROOT = new URL('../../', import.meta.url)
 /** The file with its bug; throws if the place is no longer there: then the table must follow the code. */
 export function mutate({ name, file, from, to }: Mutation, source: string): string {
   const parts = source.split(from)
-  assert.equal(parts.length, 2, `mutation ${name}: its text stands ${parts.length - 1} times in ${file}`)
+  assert(parts.length === 2, `mutation ${name}: its text stands ${parts.length - 1} times in ${file}`)
   return parts.join(to)
 }
 

@@ -10,8 +10,8 @@ import { VirtualClock } from './virtual-clock.ts'
 import { World } from './world.ts'
 
 export interface RunOptions {
-  /** The name of the one checker that watches; all if absent. */
-  readonly only?: string
+  /** The one invariant that counts; all if absent. */
+  readonly only?: string | undefined
   /** Lines of the trace that are kept. */
   readonly traceLines: number
 }
@@ -29,8 +29,8 @@ export async function runSeed(seed: number, { only, traceLines }: RunOptions): P
   const scenario = drawScenario(random.fork('scenario'))
   const clock = new VirtualClock()
   const trace = new Trace(() => clock.now(), traceLines)
-  const watching = checkers.map((make) => make()).filter(({ name }) => only === undefined || name === only)
-  const world = new World({ scenario, random: random.fork('world'), clock, trace, checkers: watching })
+  const watching = checkers.map((make) => make())
+  const world = new World({ scenario, random: random.fork('world'), clock, trace, checkers: watching, only })
 
   startFronts(world, seed)
   world.startCoordinator()

@@ -9,6 +9,7 @@ export const misfortunes = [
   'coordinator-kill',
   'agent-kill',
   'partition',
+  'disconnect',
   'hypervisor-down',
   'power-cut',
   'guest-end',

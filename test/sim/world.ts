@@ -21,6 +21,8 @@ export interface WorldOptions {
   readonly clock: VirtualClock
   readonly trace: Trace
   readonly checkers: readonly Checker[]
+  /** The one invariant that counts, if not all do. */
+  readonly only: string | undefined
 }
 
 /** A host, its agent if one lives, and its connection if there is one. */
@@ -43,16 +45,18 @@ export class World implements Scene {
   readonly #random: Random
   readonly #trace: Trace
   readonly #checkers: readonly Checker[]
+  readonly #only: string | undefined
   readonly #ulid: () => string
   readonly #database: Store
   readonly #domains = new Set<TrustDomain>()
 
-  constructor({ scenario, random, clock, trace, checkers }: WorldOptions) {
+  constructor({ scenario, random, clock, trace, checkers, only }: WorldOptions) {
     this.clock = clock
     this.scenario = scenario
     this.#random = random
     this.#trace = trace
     this.#checkers = checkers
+    this.#only = only
     this.#ulid = ulids(random.fork('ids'))
     this.#database = openDatabase(this.#ulid)
     this.sites = scenario.hosts.map((size, index) => ({
@@ -92,7 +96,7 @@ export class World implements Scene {
   }
 
   break(invariant: string, what: string): void {
-    if (this.broken !== undefined) return
+    if (this.broken !== undefined || invariant !== (this.#only ?? invariant)) return
     this.broken = `${invariant}: ${what}`
     this.say('BROKEN', this.broken)
   }

@@ -2,7 +2,7 @@ import { resourceName } from '../../../src/agent/drivers/resource-name.ts'
 import type { HostId, LeaseId, MachineId } from '../../../src/model/index.ts'
 import type { MakeChecker, Scene } from '../evidence.ts'
 
-/** A lease does not outlive its machine: once its guest runs no more, the lease is over within a minute. */
+/** A lease does not outlive its machine: once its guest runs no more, the lease is soon over. */
 export const lossIsTold: MakeChecker = () => {
   const granted = new Map<LeaseId, { readonly machine: MachineId; readonly host: HostId }>()
   const deadSinceMs = new Map<LeaseId, number>()
@@ -37,4 +37,5 @@ function runs(scene: Scene, host: HostId, machine: MachineId): boolean {
   return things.some((thing) => thing.kind === 'domain' && thing.name === name && thing.state === 'running')
 }
 
-const GRACE_MS = 60_000
+/** Two scans of the host, and what the coordinator needs to hear of them. */
+const GRACE_MS = 45_000

@@ -1,9 +1,13 @@
 import type { Lease, LeaseId } from '../../../src/model/index.ts'
 import type { MakeChecker, Scene } from '../evidence.ts'
 
-/** With faults over, no lease waits for its machine without end, and none that asks from then on is failed. */
+/**
+ * With faults over, no lease that asks is failed, and nobody waits while nothing moves: no machine granted, none given
+ * back, for longer than a job, a forgotten lease or a host's rest can last.
+ */
 export const progress: MakeChecker = () => {
   const waiting = new Map<LeaseId, number>()
+  let movedAtMs = 0
   const failedBy = (lease: Lease, sinceMs: number, scene: Scene): string | undefined => {
     const quietMs = sinceMs - (scene.calmSinceMs ?? Number.POSITIVE_INFINITY)
     if (lease.state !== 'ended' || lease.end !== 'failed' || quietMs < SETTLE_MS) return undefined
@@ -18,14 +22,16 @@ export const progress: MakeChecker = () => {
           const { lease } = change.record
           const failed = failedBy(lease, waiting.get(lease.id) ?? 0, scene)
           if (failed) return failed
+          if (lease.state !== 'waiting' && !(lease.state === 'ended' && waiting.has(lease.id)))
+            movedAtMs = scene.now()
           if (lease.state !== 'waiting') waiting.delete(lease.id)
           else if (!waiting.has(lease.id)) waiting.set(lease.id, scene.now())
         }
       }
       if (evidence.kind !== 'tick' || scene.calmSinceMs === undefined) return undefined
       for (const [lease, sinceMs] of waiting) {
-        const waitsMs = scene.now() - Math.max(sinceMs, scene.calmSinceMs)
-        if (waitsMs > WAIT_MS_MAX) return `lease ${lease} has waited ${waitsMs} ms with nothing in its way`
+        const waitsMs = scene.now() - Math.max(sinceMs, movedAtMs, scene.calmSinceMs)
+        if (waitsMs > WAIT_MS_MAX) return `lease ${lease} waits, and nothing has moved for ${waitsMs} ms`
       }
       return undefined
     },
@@ -34,5 +40,4 @@ export const progress: MakeChecker = () => {
 
 /** What went wrong before may show for so long. */
 const SETTLE_MS = 30_000
-/** The longest rest of a host after failures, and several machines' making after one another. */
-const WAIT_MS_MAX = 300_000
+const WAIT_MS_MAX = 100_000
