@@ -11,6 +11,7 @@ import {
   type LeaseName,
   type MachineId,
   type ReservationId,
+  type TemplateId,
   type TrustDomain,
 } from '../model/index.ts'
 
@@ -24,6 +25,7 @@ export const leaseName = id<LeaseName>('LeaseName')
 export const hostId = id<HostId>('HostId')
 export const flavorName = id<FlavorName>('FlavorName')
 export const imageDigest = id<ImageDigest>('ImageDigest')
+export const templateId = id<TemplateId>('TemplateId')
 export const trustDomain = id<TrustDomain>('TrustDomain')
 
 const count = (max: number) => z.int().min(0).max(max)
@@ -41,6 +43,8 @@ export const timeline = z
 
 export const networkPolicy = z.strictObject({ allow: z.array(z.string().max(260)).max(64).readonly() })
 
+export const sharing = z.enum(['trust-domain', 'host', 'none'])
+
 export const machineSpec = z.strictObject({
   flavor: flavorName,
   image: imageDigest,
@@ -49,6 +53,7 @@ export const machineSpec = z.strictObject({
   diskGiB: count(65_536),
   network: networkPolicy,
   trustDomain,
+  sharing: sharing.exactOptional(),
   allowEmulation: z.boolean(),
 })
 
@@ -74,12 +79,36 @@ export const hostImage = z.strictObject({
   diskMiB: z.number().min(0),
 })
 
+export const templateShape = z.strictObject({
+  image: imageDigest,
+  vcpus: count(256),
+  memoryMiB: count(4_194_304),
+  diskGiB: count(65_536),
+  sharing,
+  trustDomain: trustDomain.exactOptional(),
+})
+
+const cloneMode = z.enum(['shared-memory', 'mapped-ram', 'cold'])
+
+export const hostTemplate = z.strictObject({
+  id: templateId,
+  shape: templateShape,
+  state: z.enum(['building', 'ready', 'retiring', 'bad']),
+  mode: cloneMode,
+  progressPercent: z.number().min(0).max(100).exactOptional(),
+  builtAtMs: z.number().exactOptional(),
+  clones: count(100_000),
+  diskMiB: z.number().min(0),
+})
+
 export const hostFacts = z.strictObject({
   host: hostId,
   version: z.string().max(40),
   acceleration: z.enum(['hardware', 'emulated']),
   capacity,
   images: z.array(hostImage).max(1000).readonly(),
+  cloning: z.strictObject({ mode: cloneMode, evidence: line }).exactOptional(),
+  templates: z.array(hostTemplate).max(1000).readonly().exactOptional(),
 })
 
 export const stamp = z.strictObject({ epoch: z.int().min(0), generation: z.int().min(0) })

@@ -21,11 +21,14 @@ import {
   machineSpec,
   reservationId,
   stamp,
+  templateShape,
   timeline,
 } from './shapes.ts'
 
 /** Machines of one host at most. */
 const MACHINES_MAX = 2_000
+/** Templates of one host at most. */
+const TEMPLATES_MAX = 1_000
 
 const reported = { machine: machineId, spec: machineSpec, timeline }
 
@@ -97,6 +100,11 @@ export const fromCoordinator = z.discriminatedUnion('type', [
         }),
       )
       .max(MACHINES_MAX),
+    /** Templates it shall have, most wanted first. Absent: the host decides, by the machines it is asked for. */
+    templates: z
+      .array(z.strictObject({ shape: templateShape, reservation: reservationId.exactOptional() }))
+      .max(TEMPLATES_MAX)
+      .exactOptional(),
   }),
   z.strictObject({
     type: z.literal('ask'),

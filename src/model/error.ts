@@ -222,6 +222,12 @@ export const errorTable = {
     'convert it to a flat qcow2 first',
   ),
   image_in_use: row('caller', 409, 'image {image} is used by {count} machines', 'remove them first'),
+  template_unclean: row(
+    'system',
+    500,
+    'a machine of {image} was not frozen: there is {what} in its {where}',
+    'take it out of the image, or of what starts in it',
+  ),
   build_failed: row(
     'caller',
     500,

@@ -6,6 +6,12 @@ export interface NetworkPolicy {
   readonly allow: readonly string[]
 }
 
+/**
+ * Who may share pages of memory and disk with whom, as clones of one template do: whoever measures the time of a write
+ * learns what a neighbour has read. `none` costs each machine its whole memory.
+ */
+export type Sharing = 'trust-domain' | 'host' | 'none'
+
 /** What a front asks for by name. Written by the operator. */
 export interface Flavor {
   readonly name: FlavorName
@@ -32,5 +38,7 @@ export interface MachineSpec {
   readonly diskGiB: number
   readonly network: NetworkPolicy
   readonly trustDomain: TrustDomain
+  /** Absent: `trust-domain`. */
+  readonly sharing?: Sharing
   readonly allowEmulation: boolean
 }

@@ -1,4 +1,5 @@
 import type { HostId, ImageDigest } from './id.ts'
+import type { CloneMode, HostTemplate } from './template.ts'
 
 /** What one machine costs its host beyond its own memory, and what is left for the host. Measured, see bench. */
 export interface Capacity {
@@ -25,4 +26,7 @@ export interface HostFacts {
   /** What machines may take in all; the agent has taken off what the host itself needs. */
   readonly capacity: Capacity
   readonly images: readonly HostImage[]
+  /** How it makes machines, found by trying, and why not better. */
+  readonly cloning?: { readonly mode: CloneMode; readonly evidence: string }
+  readonly templates?: readonly HostTemplate[]
 }

@@ -23,6 +23,8 @@ export type FlavorName = Branded<'FlavorName'>
 export type DatabaseId = Branded<'DatabaseId'>
 /** `sha256:` and 64 hex digits: the digest of the image's disk file. */
 export type ImageDigest = Branded<'ImageDigest'>
+/** Named by its host: `t-` and a lower-case ULID. */
+export type TemplateId = Branded<'TemplateId'>
 /** Written by the operator on a token; never derived from a job. */
 export type TrustDomain = Branded<'TrustDomain'>
 
@@ -36,6 +38,7 @@ const grammar = {
   FlavorName: /^[a-z][a-z0-9._-]{0,62}$/,
   DatabaseId: new RegExp(`^d-${ULID}$`),
   ImageDigest: /^sha256:[0-9a-f]{64}$/,
+  TemplateId: new RegExp(`^t-${ULID}$`),
   TrustDomain: /^[a-z][a-z0-9._-]{0,62}$/,
 } as const
 
@@ -48,6 +51,7 @@ interface Ids {
   FlavorName: FlavorName
   DatabaseId: DatabaseId
   ImageDigest: ImageDigest
+  TemplateId: TemplateId
   TrustDomain: TrustDomain
 }
 

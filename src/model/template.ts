@@ -1,0 +1,61 @@
+/**
+ * An image booted once on a host and frozen warm: what machines of one shape are cloned from.
+ *
+ *   building ──► ready ──► retiring ──► gone      retiring: too old, or superseded; serves nobody new, waits for its
+ *      │           │                                        last clone to end
+ *      ▼           ▼
+ *    failed      bad                              bad: clones of it failed; replaced like an old one
+ */
+import type { MachineSpec, Sharing } from './flavor.ts'
+import type { ImageDigest, ReservationId, TemplateId, TrustDomain } from './id.ts'
+
+/** What machines must have in common to be clones of one template. */
+export interface TemplateShape {
+  readonly image: ImageDigest
+  readonly vcpus: number
+  readonly memoryMiB: number
+  readonly diskGiB: number
+  readonly sharing: Sharing
+  /** Whose machines share its pages: with `sharing: 'trust-domain'`, and only then. */
+  readonly trustDomain?: TrustDomain
+}
+
+/** A template that a host shall have. Written by the coordinator. */
+export interface WantedTemplate {
+  readonly shape: TemplateShape
+  /** Room for the machine that is booted to be frozen. */
+  readonly reservation?: ReservationId
+}
+
+/**
+ * How a host makes machines, best first: memory shared with the template until written, a whole copy of it, or a boot.
+ */
+export type CloneMode = 'shared-memory' | 'mapped-ram' | 'cold'
+
+/** A template as its host sees it. Written by the agent. */
+export interface HostTemplate {
+  readonly id: TemplateId
+  readonly shape: TemplateShape
+  readonly state: 'building' | 'ready' | 'retiring' | 'bad'
+  readonly mode: CloneMode
+  /** Of a building one: how far it is, by the steps that are done. */
+  readonly progressPercent?: number
+  readonly builtAtMs?: number
+  /** Machines that live on it now. */
+  readonly clones: number
+  /** What it takes on the host's disk. */
+  readonly diskMiB: number
+}
+
+/** The shape of the template a machine may be cloned from. */
+export const shapeOf = (spec: MachineSpec): TemplateShape => {
+  const { image, vcpus, memoryMiB, diskGiB, trustDomain, sharing = 'trust-domain' } = spec
+  const common = { image, vcpus, memoryMiB, diskGiB, sharing }
+  return sharing === 'trust-domain' ? { ...common, trustDomain } : common
+}
+
+/** One word for a shape, to find it by: the same for two shapes that are the same. */
+export const shapeKey = (shape: TemplateShape): string => {
+  const { image, vcpus, memoryMiB, diskGiB, sharing, trustDomain = '' } = shape
+  return [image, vcpus, memoryMiB, diskGiB, sharing, trustDomain].join(' ')
+}
