@@ -4,6 +4,7 @@
 #include "request.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,11 +32,14 @@ static bool find_account(char *passwd, const char *user, struct account *account
   return errno = ENOENT, false;
 }
 
-bool authorize_key(const char *user, const char *key) {
+static bool look_up(const char *user, struct account *account) {
   static char passwd[PASSWD_BYTES_MAX];
-  struct account account;
-  if (read_text("etc/passwd", passwd, sizeof passwd) < 0 || !find_account(passwd, user, &account)) return false;
+  return read_text("etc/passwd", passwd, sizeof passwd) >= 0 && find_account(passwd, user, account);
+}
 
+bool authorize_key(const char *user, const char *key) {
+  struct account account;
+  if (!look_up(user, &account)) return false;
   char line[AUTHORIZED_KEY_CHARS_MAX + 2];
   int length = snprintf(line, sizeof line, "%s\n", key);
   int home = open_folder(account.home);
@@ -46,4 +50,12 @@ bool authorize_key(const char *user, const char *key) {
   if (home >= 0) close(home);
   errno = cause;
   return done;
+}
+
+bool withdraw_keys(const char *user) {
+  struct account account;
+  char folder[PATH_MAX];
+  if (!look_up(user, &account)) return false;
+  if (snprintf(folder, sizeof folder, "%s/.ssh", account.home) >= (int)sizeof folder) return errno = ENAMETOOLONG, false;
+  return wipe_file(folder, "authorized_keys");
 }

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -17,6 +18,7 @@ enum {
   TCP_TABLE_BYTES_MAX = 64 * 1024,
   LISTEN_DEADLINE_MS = 20 * 1000,
   LISTEN_POLL_MS = 4,
+  CLOSE_DEADLINE_MS = 5 * 1000,
 };
 
 // Not through systemd: a `systemctl start` that waits costs a second under emulation. `-r` saves sshd one exec a login.
@@ -34,20 +36,35 @@ static char *const *find_server(void) {
   return NULL;
 }
 
+struct tcp_socket {
+  unsigned port;
+  unsigned state;
+};
+// include/net/tcp_states.h
+enum { STATE_TIME_WAIT = 0x06, STATE_LISTEN = 0x0A };
+
+static bool is_door(struct tcp_socket socket) { return socket.port == SSH_PORT && socket.state == STATE_LISTEN; }
+static bool is_connection(struct tcp_socket socket) {
+  return socket.state != STATE_LISTEN && socket.state != STATE_TIME_WAIT;
+}
+
 // Read from the kernel's table: a connection to try the port would cost the server a process.
-static bool is_listening_in(const char *table_path) {
+static bool has_socket_in(const char *table_path, bool (*matches)(struct tcp_socket)) {
   static char table[TCP_TABLE_BYTES_MAX];
-  enum { STATE_LISTEN = 0x0A };
   if (read_text(table_path, table, sizeof table) < 0) return false;
   for (char *rest = table, *line; (line = strsep(&rest, "\n")) != NULL;) {
-    unsigned port = 0, state = 0;
-    if (sscanf(line, " %*u: %*[0-9A-F]:%4x %*[0-9A-F]:%*4x %2x", &port, &state) != 2) continue;
-    if (port == SSH_PORT && state == STATE_LISTEN) return true;
+    struct tcp_socket socket;
+    if (sscanf(line, " %*u: %*[0-9A-F]:%4x %*[0-9A-F]:%*4x %2x", &socket.port, &socket.state) != 2) continue;
+    if (matches(socket)) return true;
   }
   return false;
 }
 
-static bool is_listening(void) { return is_listening_in("proc/net/tcp") || is_listening_in("proc/net/tcp6"); }
+static bool has_socket(bool (*matches)(struct tcp_socket)) {
+  return has_socket_in("proc/net/tcp", matches) || has_socket_in("proc/net/tcp6", matches);
+}
+
+static bool is_listening(void) { return has_socket(is_door); }
 
 // Runs in the child: nothing of the guest agent's descriptors, signals or environment goes along.
 static void become_server(char *const *arguments) {
@@ -73,6 +90,20 @@ static bool wait_until_listening(pid_t server) {
   return errno = ETIMEDOUT, false;
 }
 
+static const char SERVER_FILE[] = "run/slipway-door";
+
+static bool remember(pid_t server) {
+  char line[16];
+  int length = snprintf(line, sizeof line, "%d\n", (int)server);
+  int run = open_folder("run");
+  if (run < 0) return false;
+  bool done = replace_file(run, "slipway-door", line, (size_t)length, 0600, ROOT_OWNER);
+  int cause = errno;
+  close(run);
+  errno = cause;
+  return done;
+}
+
 bool open_door(void) {
   char *const *server = find_server();
   if (server == NULL) return errno = ENOENT, false;
@@ -84,5 +115,28 @@ bool open_door(void) {
   close(folder);
   pid_t child = system_fork();
   if (child == 0) become_server(server);
-  return child > 0 && wait_until_listening(child);
+  return child > 0 && remember(child) && wait_until_listening(child);
+}
+
+static bool poll_until(bool (*holds)(void)) {
+  const struct timespec pause = {.tv_nsec = LISTEN_POLL_MS * 1000000L};
+  for (int waited_ms = 0; waited_ms < CLOSE_DEADLINE_MS; waited_ms += LISTEN_POLL_MS) {
+    if (holds()) return true;
+    nanosleep(&pause, NULL);
+  }
+  return false;
+}
+
+static bool is_shut(void) { return !is_listening(); }
+static bool is_quiet(void) { return !has_socket(is_connection); }
+
+bool close_door(void) {
+  char line[16];
+  if (!read_line(SERVER_FILE, line, sizeof line)) return errno == ENOENT;
+  pid_t server = (pid_t)strtol(line, NULL, 10);
+  if (server <= 1) return errno = EINVAL, false;
+  if (system_kill(server) != 0 && errno != ESRCH) return false;
+  if (!poll_until(is_shut)) return errno = ETIMEDOUT, false;
+  if (!poll_until(is_quiet)) return errno = EISCONN, false;
+  return unlinkat(root_folder(), SERVER_FILE, 0) == 0;
 }

@@ -5,3 +5,7 @@
 // Starts sshd, or dropbear where there is no sshd, and returns once it listens. False with errno: EADDRINUSE if
 // something listens already, ENOENT if no server is there, ECHILD if it ended, ETIMEDOUT if it never listened.
 bool open_door(void);
+
+// Ends the SSH server that `open_door` started, and waits until no connection is left. Fine if none was started. False
+// with errno: EISCONN if a connection stays open, ETIMEDOUT if the server does not end.
+bool close_door(void);

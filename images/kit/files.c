@@ -83,3 +83,26 @@ bool read_line(const char *path, char *line, size_t size) {
   line[strcspn(line, "\n")] = '\0';
   return true;
 }
+
+static bool zero_file(int file) {
+  static const char zeros[4096];
+  struct stat found;
+  if (fstat(file, &found) != 0) return false;
+  for (off_t left = found.st_size; left > 0; left -= (off_t)sizeof zeros) {
+    size_t bytes = left < (off_t)sizeof zeros ? (size_t)left : sizeof zeros;
+    if (!write_all(file, zeros, bytes)) return false;
+  }
+  return fsync(file) == 0;
+}
+
+bool wipe_file(const char *path, const char *name) {
+  int folder = open_folder(path);
+  if (folder < 0) return errno == ENOENT;
+  int file = openat(folder, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+  bool wiped = file < 0 ? errno == ENOENT : zero_file(file) && unlinkat(folder, name, 0) == 0;
+  int cause = errno;
+  if (file >= 0) close(file);
+  close(folder);
+  errno = cause;
+  return wiped;
+}

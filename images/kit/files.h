@@ -27,3 +27,6 @@ bool read_line(const char *path, char *line, size_t size);
 
 // Reads a file below the root as text, at most `size - 1` bytes. -1 with errno if it cannot, or if it is longer.
 ssize_t read_text(const char *path, char *text, size_t size);
+
+// Overwrites a file with zeros, on the disk too, and removes it. Fine if it or its folder is not there.
+bool wipe_file(const char *folder, const char *name);

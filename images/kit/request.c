@@ -108,6 +108,10 @@ static bool parse_door(const char *value, struct request *request) {
   return request->door = strcmp(value, "start") == 0;
 }
 
+static bool parse_forget(const char *value, struct request *request) {
+  return request->forget = strcmp(value, "all") == 0;
+}
+
 static const struct {
   const char *key;
   bool (*parse)(const char *value, struct request *request);
@@ -117,6 +121,7 @@ static const struct {
     {"host-key", parse_host_key}, {"authorized-key", parse_authorized_key},
     {"user", parse_user},         {"tools", parse_tools},
     {"door", parse_door},         {"salt", parse_salt},
+    {"forget", parse_forget},
 };
 enum { KEY_COUNT = sizeof KEYS / sizeof KEYS[0] };
 
@@ -132,6 +137,14 @@ static const char *parse_line(char *line, unsigned *seen, struct request *reques
     return KEYS[i].parse(value, request) ? NULL : "value not allowed for this key";
   }
   return "unknown key";
+}
+
+static const char *contradiction(const struct request *request) {
+  bool becoming = request->machine_id[0] != '\0' || request->host_key || request->authorized_key[0] != '\0' || request->door;
+  if (request->forget && becoming) return "forget with what it would undo";
+  if (request->user[0] != '\0' && request->authorized_key[0] == '\0' && !request->forget)
+    return "user without authorized-key";
+  return NULL;
 }
 
 bool parse_request(char *text, size_t length, struct request *request, struct refusal *refusal) {
@@ -153,6 +166,6 @@ bool parse_request(char *text, size_t length, struct request *request, struct re
     if (refusal->reason != NULL) return false;
     line = end + 1;
   }
-  if (request->user[0] != '\0' && request->authorized_key[0] == '\0') refusal->reason = "user without authorized-key";
+  refusal->reason = contradiction(request);
   return refusal->reason == NULL;
 }

@@ -29,6 +29,7 @@ struct request {
   char user[USER_CHARS_MAX + 1];
   char tools_serial[DISK_SERIAL_CHARS_MAX + 1];
   bool door;
+  bool forget;
   uint8_t salt[SALT_BYTES_MAX];
   size_t salt_bytes;
 };

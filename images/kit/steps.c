@@ -3,6 +3,7 @@
 #include "access.h"
 #include "door.h"
 #include "files.h"
+#include "forget.h"
 #include "host-key.h"
 #include "system.h"
 #include "tools.h"
@@ -51,8 +52,9 @@ static bool set_host_key(const struct request *request) {
 }
 
 static bool wants_access(const struct request *request) { return request->authorized_key[0] != '\0'; }
+static const char *user_of(const struct request *request) { return request->user[0] != '\0' ? request->user : "root"; }
 static bool give_access(const struct request *request) {
-  return authorize_key(request->user[0] != '\0' ? request->user : "root", request->authorized_key);
+  return authorize_key(user_of(request), request->authorized_key);
 }
 
 static bool wants_tools(const struct request *request) { return request->tools_serial[0] != '\0'; }
@@ -64,6 +66,13 @@ static bool start_door(const struct request *request) {
   return open_door();
 }
 
+static bool wants_forget(const struct request *request) { return request->forget; }
+static bool shut_door(const struct request *request) {
+  (void)request;
+  return close_door();
+}
+static bool forget(const struct request *request) { return forget_identity(user_of(request)); }
+
 // The generator is renewed before anything is drawn from it; the door opens when nothing is left to change.
 const struct step STEPS[STEP_COUNT] = {
     {"reseed", wants_reseed, reseed},
@@ -74,4 +83,6 @@ const struct step STEPS[STEP_COUNT] = {
     {"authorized-key", wants_access, give_access},
     {"tools", wants_tools, attach_tools},
     {"door", wants_door, start_door},
+    {"close-door", wants_forget, shut_door},
+    {"forget", wants_forget, forget},
 };

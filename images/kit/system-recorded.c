@@ -63,3 +63,12 @@ int system_resize_file_system(int folder, uint64_t blocks) {
 }
 
 pid_t system_fork(void) { return record("fork", "") == 0 ? fork() : -1; }
+
+int system_kill(pid_t process) {
+  char detail[40];
+  snprintf(detail, sizeof detail, "%d", (int)process);
+  if (record("kill", detail) != 0) return -1;
+  return errno = ESRCH, -1;
+}
+
+void system_sync(void) { record("sync", ""); }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/blkpg.h>
 #include <linux/random.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -51,3 +52,7 @@ int system_resize_partition(int disk, unsigned number, uint64_t start_bytes, uin
 int system_resize_file_system(int folder, uint64_t blocks) { return ioctl(folder, EXT4_IOC_RESIZE_FS, &blocks); }
 
 pid_t system_fork(void) { return fork(); }
+
+int system_kill(pid_t process) { return kill(process, SIGKILL); }
+
+void system_sync(void) { sync(); }

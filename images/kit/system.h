@@ -17,3 +17,5 @@ int system_mount_tools(const char *device, const char *place);
 int system_resize_partition(int disk, unsigned number, uint64_t start_bytes, uint64_t bytes);
 int system_resize_file_system(int folder, uint64_t blocks);
 pid_t system_fork(void);
+int system_kill(pid_t process);
+void system_sync(void);

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { DISK_NAME_CHARS_MAX = 15 };
@@ -45,8 +46,16 @@ static bool make_mount_point(void) {
   return folder >= 0 && close(folder) == 0;
 }
 
+// A machine that was frozen with its tools mounted wakes up with them.
+static bool is_mounted(void) {
+  struct stat parent, tools;
+  return fstatat(root_folder(), "opt/slipway", &parent, 0) == 0 &&
+         fstatat(root_folder(), "opt/slipway/tools", &tools, 0) == 0 && parent.st_dev != tools.st_dev;
+}
+
 bool mount_tools(const char *serial) {
   char disk[DISK_NAME_CHARS_MAX + 1], device[sizeof "/dev/" + DISK_NAME_CHARS_MAX];
+  if (is_mounted()) return true;
   if (!find_disk(serial, disk) || !make_mount_point()) return false;
   snprintf(device, sizeof device, "/dev/%s", disk);
   return system_mount_tools(device, "/opt/slipway/tools") == 0;

@@ -3,7 +3,18 @@
  * the machine and what would need its root is written down. Undefined behaviour ends it (UBSan).
  */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, statfs, symlink, writeFile } from 'node:fs/promises'
+import {
+  link,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  statfs,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -189,6 +200,67 @@ describe('the one-time key', () => {
     await symlink('../../elsewhere/file', join(root, 'root/.ssh/authorized_keys'))
     expect(run(lines({ 'authorized-key': KEY })).answer).toMatchObject({ ok: true })
     expect(await readFile(join(root, 'elsewhere/file'), 'utf8')).toBe('kept')
+  })
+})
+
+describe('a machine that is to be frozen', () => {
+  const forget = () => run('hostname=template\nforget=all\nuser=root\n')
+
+  it('forgets all that made it itself, and says so by what it does not answer', async () => {
+    run(lines(good))
+    const { status, answer } = forget()
+    expect(status).toBe(0)
+    expect(answer).toMatchObject({ ok: true, machineId: '' })
+    expect(answer.hostKey).toBeUndefined()
+    expect(await readdir(join(root, 'etc/ssh'))).toEqual([])
+    expect(await readdir(join(root, 'etc/dropbear'))).toEqual([])
+    expect(await readdir(join(root, 'root/.ssh'))).toEqual([])
+    expect(await readFile(join(root, 'etc/machine-id'), 'utf8')).toBe('')
+    expect(await readFile(join(root, 'etc/hostname'), 'utf8')).toBe('template\n')
+    expect((await calls()).slice(-2)).toEqual(['hostname template', 'sync '])
+  })
+
+  it('leaves nothing of a key where it stood, whoever holds the file still', async () => {
+    run(lines(good))
+    const names = ['etc/ssh/ssh_host_ed25519_key', 'etc/dropbear/dropbear_ed25519_host_key']
+    for (const [n, name] of names.entries()) await link(join(root, name), join(root, `held${n}`))
+    forget()
+    for (const n of names.keys()) {
+      const left = await readFile(join(root, `held${n}`))
+      expect(left.length).toBeGreaterThan(0)
+      expect(left.every((byte) => byte === 0)).toBe(true)
+    }
+  })
+
+  it('closes its door first, and removes what it knew it by', async () => {
+    await writeFile(join(root, 'run/slipway-door'), '4711\n')
+    expect(forget().answer.ok).toBe(true)
+    expect(await calls()).toContain('kill 4711')
+    expect(await readdir(join(root, 'run'))).toEqual([])
+  })
+
+  it('stays as it is while a connection is open', async () => {
+    run(lines(good))
+    await writeFile(join(root, 'run/slipway-door'), '4711\n')
+    const row = '   1: 0200630A:0016 0100630A:C350 01 00000000:00000000 00:00000000 00000000 0 0 9 1\n'
+    await writeFile(join(root, 'proc/net/tcp'), row)
+    expect(forget().answer).toMatchObject({ ok: false, step: 'close-door', message: expect.anything() })
+    expect(await readdir(join(root, 'etc/ssh'))).toHaveLength(2)
+  })
+
+  it('may be asked again, and when there is nothing to forget', () => {
+    expect(forget().answer.ok).toBe(true)
+    expect(forget().answer.ok).toBe(true)
+  })
+
+  it('is not asked to become itself in the same breath', async () => {
+    for (const key of ['machine-id', 'host-key', 'authorized-key'])
+      expect(run(`${lines({ [key]: good[key] ?? '' })}forget=all\n`).answer, key).toMatchObject({
+        step: 'request',
+      })
+    expect(run('door=start\nforget=all\n').answer.step).toBe('request')
+    expect(run('forget=some\n').answer.step).toBe('request')
+    expect(await calls()).toEqual([])
   })
 })
 
