@@ -16,6 +16,8 @@ export interface ConformanceHost {
   plantDecoys(): Promise<() => Promise<readonly string[]>>
   /** What a kill in the middle of `clone` leaves. */
   leaveHalf(machine: MachineId): Promise<void>
+  /** What a kill in the middle of `buildTemplate`, of the host's own shape, leaves. */
+  leaveHalfTemplate(): Promise<void>
   /** The guest ends itself. */
   powerOff(machine: MachineId): Promise<void>
   /** The guest's emulator dies. */

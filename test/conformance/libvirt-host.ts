@@ -102,6 +102,11 @@ export async function libvirtHost(changes: Partial<LibvirtSettings> = {}): Promi
       await killedAt('domain', { settings, machine, image, spec: { ...anySpec, memoryMiB: 192 } })
     },
 
+    async leaveHalfTemplate() {
+      const spec = { ...anySpec, memoryMiB: 192 }
+      await killedAt('started', { settings, image, spec, template: true })
+    },
+
     async powerOff(machine) {
       // The guest does not live to report how the command ended.
       await inGuest(machine, '(sleep 1; poweroff -f) >/dev/null 2>&1 &')
@@ -145,7 +150,7 @@ async function bequeath(stateDir: string): Promise<void> {
 }
 
 /** Runs `clone` in a process that is killed as soon as it has done `step`. */
-export async function killedAt(step: string, request: Readonly<Record<string, unknown>>): Promise<void> {
+async function killedAt(step: string, request: Readonly<Record<string, unknown>>): Promise<void> {
   const file = join('/tmp', `slw-request-${process.pid}.json`)
   await writeFile(file, JSON.stringify({ ...request, step }))
   const child = spawn(process.execPath, [join(import.meta.dirname, 'clone-until.ts'), file], {

@@ -1,7 +1,7 @@
 import type { Driver } from '../../src/agent/drivers/driver.ts'
 import { resourceName } from '../../src/agent/drivers/resource-name.ts'
 import { simulatedDriver, VirtualHost, writeConsole } from '../../src/agent/drivers/simulated/index.ts'
-import { type Clock, parseId } from '../../src/model/index.ts'
+import { type Clock, parseId, shapeOf } from '../../src/model/index.ts'
 import { ulids } from '../sim/ids.ts'
 import { seeded } from '../sim/random.ts'
 import { VirtualClock } from '../sim/virtual-clock.ts'
@@ -49,6 +49,21 @@ export async function simulatedHost(
         }
         const signal = new AbortController().signal
         void driver.clone({ machine, spec: anySpec, image: anyImage, disk: '', step, signal })
+      })
+    },
+    async leaveHalfTemplate() {
+      const dying = mortal(clock)
+      const driver = simulatedDriver({ ...options, clock: dying.clock })
+      await new Promise<void>((resolve) => {
+        const warm = async (): Promise<void> => {
+          dying.kill()
+          resolve()
+          await new Promise(() => {})
+        }
+        const signal = new AbortController().signal
+        const shape = shapeOf(anySpec)
+        const request = { shape, image: anyImage, disk: '', forbidden: [], warm, step: () => {}, signal }
+        void driver.buildTemplate(request)
       })
     },
     async powerOff(machine) {

@@ -3,8 +3,10 @@ import type { VirtualHost } from '../../src/agent/drivers/simulated/index.ts'
 import { type MachineId, parseId } from '../../src/model/index.ts'
 import { driverConformance } from './driver-conformance.ts'
 import { simulatedHost } from './simulated-host.ts'
+import { templateConformance } from './template-conformance.ts'
 
 driverConformance('simulated', simulatedHost)
+templateConformance('simulated', simulatedHost)
 
 const canary = (
   name: string,

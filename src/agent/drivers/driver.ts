@@ -6,15 +6,26 @@
  * recognise as ours is ever touched.
  *
  *   probe ─► prepare ─► clone ─► guest … link ─► (ready: the agent's sequence) ─► destroy
- *                         └── any failure, any kill ──► destroy / remove, found again by list
+ *                │        └── any failure, any kill ──► destroy / remove, found again by list
+ *                └► buildTemplate ─► templates ─► (clones of it) ─► removeTemplate
  */
-import type { HostImage, ImageManifest, MachineId, MachineSpec } from '../../model/index.ts'
+import type {
+  CloneMode,
+  HostImage,
+  ImageManifest,
+  MachineId,
+  MachineSpec,
+  TemplateId,
+  TemplateShape,
+} from '../../model/index.ts'
 
 /** What this host can do, found by trying. */
 export interface DriverFacts {
   readonly acceleration: 'hardware' | 'emulated'
   /** For people: why it is what it is, e.g. "a tiny guest did not run within 5 s under KVM". */
   readonly evidence: string
+  /** How machines are made here at best, and why not better. */
+  readonly cloning: { readonly mode: CloneMode; readonly evidence: string }
   /** Name → version: qemu, libvirt, kernel. */
   readonly versions: Readonly<Record<string, string>>
   readonly vcpus: number
@@ -50,9 +61,46 @@ export interface CloneRequest {
   readonly disk: string
   /** Absolute path of a read-only disk with the operator's tools (the runner's own binary), serial `slipway-tools`. */
   readonly tools?: string
+  /** A published template of this machine's shape and tools; absent: the machine boots. */
+  readonly template?: TemplateId
   /** Called as each step is done; the names appear in the machine's timeline. */
   readonly step: (name: string) => void
   readonly signal: AbortSignal
+}
+
+export interface TemplateRequest {
+  readonly shape: TemplateShape
+  readonly image: ImageManifest
+  /** As of a clone. */
+  readonly disk: string
+  readonly tools?: string
+  /**
+   * Does with the running guest what a job's machine will do first, and takes all of it back: when it resolves, the
+   * guest has no key, no id and no connection, and its link is down.
+   */
+  readonly warm: (guest: Clone) => Promise<void>
+  /** Texts that must not be found in it, besides all that looks like a secret. */
+  readonly forbidden: readonly string[]
+  /** As of a clone; `TEMPLATE_STEPS` names them all, in order. */
+  readonly step: (name: string) => void
+  readonly signal: AbortSignal
+}
+
+/** Each driver's way to a template. */
+export const TEMPLATE_STEPS = ['started', 'warmed', 'frozen', 'stopped', 'scanned', 'published'] as const
+
+/** A published template: complete, unchangeable, found again after any restart. */
+export interface Template {
+  readonly id: TemplateId
+  /** What `templateKey` said when it was made; clones of it are made only while it says so still. */
+  readonly key: string
+  readonly shape: TemplateShape
+  readonly mode: Exclude<CloneMode, 'cold'>
+  readonly builtAtMs: number
+  /** What it takes on the disk. */
+  readonly diskMiB: number
+  /** Machines that live on it. */
+  readonly clones: number
 }
 
 /** The way into a running guest that needs no network. */
@@ -82,6 +130,20 @@ export interface Driver {
   probe(options: { readonly signal: AbortSignal }): Promise<DriverFacts>
   /** Brings up what machines need before any is asked for (daemon, firewall, spare namespaces). Idempotent. */
   prepare(options: { readonly signal: AbortSignal }): Promise<void>
+  /**
+   * Names all that a template of this shape depends on, besides what is in it: image, tools, CPU, QEMU, libvirt, kernel,
+   * microcode and our own way of making machines. Undefined where this host can only boot machines.
+   */
+  templateKey(shape: TemplateShape, options: { readonly tools?: string }): Promise<string | undefined>
+  /** All published templates of this host, usable or not. */
+  templates(): Promise<readonly Template[]>
+  /**
+   * Boots a machine of the shape, has it warmed, freezes and publishes it. On any failure nothing of it is left; what a
+   * kill leaves is listed as a machine's. Errors besides those of `clone`: `template_unclean`.
+   */
+  buildTemplate(request: TemplateRequest): Promise<Template>
+  /** Fine if there is none; `conflict` while a machine lives on it. */
+  removeTemplate(template: TemplateId): Promise<void>
   /** Makes the machine and starts its guest. On any failure nothing of it is left. */
   clone(request: CloneRequest): Promise<Clone>
   /** Opens (`up`) or closes the host's end of the machine's only network link. */

@@ -15,7 +15,8 @@ const plan: DomainPlan = {
   machineType: 'pc-i440fx-10.0',
   generationId: '8dc8cbb1-bf61-4ce5-8c97-2e614a8f9ae5',
   overlay: '/state/machines/m/disk.qcow2',
-  base: '/images/tiny.qcow2',
+  backing: ['/images/tiny.qcow2'],
+  wakes: false,
   tools: undefined,
   firmware: { kind: 'bios' },
   consoleLog: '/state/machines/m/console.log',
@@ -95,7 +96,7 @@ describe('a domain', () => {
     )
     fc.assert(
       fc.property(fc.oneof(paths, nasty), (path) => {
-        const xml = domainXml({ ...plan, overlay: path, base: path, tools: path, consoleLog: path })
+        const xml = domainXml({ ...plan, overlay: path, backing: [path], tools: path, consoleLog: path })
         expect(devices(xml)).toHaveLength(10)
         expect(parse(xml).getElementsByTagName('source')[0]?.getAttribute('file')).toBe(path)
       }),
@@ -114,4 +115,48 @@ const isXmlText = (text: string): boolean =>
 test('a machine costs its memory and what QEMU needs, more where code is translated', () => {
   expect(memoryCostMiB({ spec: plan.spec, acceleration: 'hardware' })).toBe(1280)
   expect(memoryCostMiB({ spec: plan.spec, acceleration: 'emulated' })).toBe(1408)
+})
+
+describe('a domain that has to do with templates', () => {
+  const args = (changes: Partial<DomainPlan>): readonly string[] =>
+    Array.from(parse(domainXml({ ...plan, ...changes })).getElementsByTagName('qemu:arg')).map(
+      (arg) => arg.getAttribute('value') ?? '',
+    )
+  const backend = (changes: Partial<DomainPlan>): unknown => JSON.parse(args(changes)[1] ?? '')
+  const memory = { path: '/templates/t/memory', kind: 'template' } as const
+
+  test('has nothing of the kind when it only boots', () => {
+    expect(args({})).toEqual([])
+  })
+  test('never opens the memory of its template for writing', () => {
+    expect(backend({ memory, wakes: true })).toMatchObject({
+      'mem-path': '/templates/t/memory',
+      size: 1024 * 1024 * 1024,
+      share: false,
+      readonly: true,
+      rom: 'off',
+    })
+  })
+  test('keeps its own memory in a file when it is to be frozen', () => {
+    expect(backend({ memory: { path: '/m/memory', kind: 'own' } })).toMatchObject({ share: true })
+    expect(args({ memory: { path: '/m/memory', kind: 'own' } })).not.toContain('-incoming')
+  })
+  test('waits for its state when it wakes', () => {
+    expect(args({ memory, wakes: true }).slice(-2)).toEqual(['-incoming', 'defer'])
+    expect(args({ wakes: true })).toEqual(['-incoming', 'defer'])
+  })
+  test('takes no option from a path', () => {
+    const path = '/a,share=on,readonly=off'
+    expect(backend({ memory: { path, kind: 'template' } })).toMatchObject({ 'mem-path': path, share: false })
+  })
+  test('names its template’s disk, then the golden one', () => {
+    const xml = domainXml({ ...plan, backing: ['/templates/t/disk.qcow2', '/images/tiny.qcow2'] })
+    expect(elements(xml, 'source').slice(0, 3).join()).toBe(
+      [
+        '<source file="/state/machines/m/disk.qcow2"/>',
+        '<source file="/templates/t/disk.qcow2"/>',
+        '<source file="/images/tiny.qcow2"/>',
+      ].join(),
+    )
+  })
 })

@@ -14,14 +14,23 @@ export interface DomainPlan {
   /** Fresh for each machine: tells the guest that it is not who it was. */
   readonly generationId: string
   readonly overlay: string
-  /** The golden disk under it. */
-  readonly base: string
+  /** The disks under it, nearest first: its template's, if it has one, and the golden one. */
+  readonly backing: readonly string[]
   readonly tools: string | undefined
   readonly firmware: Firmware
   readonly consoleLog: string
   readonly consoleSocket: string
   /** `none` where the file system can; it keeps a machine's writes out of the host's page cache. */
   readonly diskCache: 'none' | 'writeback'
+  /** Its memory is this file: its own, to be frozen, or a template's, copied page by page when written. */
+  readonly memory?: MemoryFile | undefined
+  /** It does not boot: its state comes from its template's. */
+  readonly wakes: boolean
+}
+
+export interface MemoryFile {
+  readonly path: string
+  readonly kind: 'own' | 'template'
 }
 
 export type Firmware =
@@ -33,6 +42,7 @@ const OVERHEAD_MIB = 256
 /** Translated code of an emulated guest; QEMU's own default is a GiB. */
 const TRANSLATION_MIB = 128
 /** CFS period and quota: a thread may use one processor, never more. */
+const BYTES_PER_MIB = 1024 * 1024
 const PERIOD_US = 100_000
 const SHARES = 1024
 /** Per machine: above what a job needs, below what starves the neighbours of one disk. */
@@ -87,6 +97,7 @@ export function domainXml(plan: DomainPlan): string {
         xml('label', {}, [`+${plan.slot.uid}:+${plan.slot.uid}`]),
       ]),
       emulated ? withoutFeatureQueries() : undefined,
+      commandLine(plan),
     ]),
   )
 }
@@ -128,6 +139,30 @@ const cpu = (emulated: boolean): XmlElement =>
 const withoutFeatureQueries = (): XmlElement =>
   xml('qemu:capabilities', {}, [xml('qemu:del', { capability: 'cpu-unavailable-features' })])
 
+/**
+ * What libvirt has no words for. A template's memory is opened for reading alone, whatever QEMU becomes later, and
+ * written to in private copies of its pages; `rom=off` says that this is memory nevertheless.
+ */
+function commandLine({ memory, spec, wakes }: DomainPlan): XmlElement | undefined {
+  const backend = memory && {
+    'qom-type': 'memory-backend-file',
+    id: 'memory',
+    size: spec.memoryMiB * BYTES_PER_MIB,
+    'mem-path': memory.path,
+    ...(memory.kind === 'own' ? { share: true } : { share: false, readonly: true, rom: 'off' }),
+  }
+  const values = [
+    ...(backend ? ['-object', JSON.stringify(backend), '-machine', `memory-backend=${backend.id}`] : []),
+    ...(wakes ? ['-incoming', 'defer'] : []),
+  ]
+  if (values.length === 0) return undefined
+  return xml(
+    'qemu:commandline',
+    {},
+    values.map((value) => xml('qemu:arg', { value })),
+  )
+}
+
 function devices(plan: DomainPlan): XmlElement {
   return xml('devices', {}, [
     xml('emulator', {}, ['/usr/bin/qemu-system-x86_64']),
@@ -158,7 +193,7 @@ function devices(plan: DomainPlan): XmlElement {
 }
 
 /** The chain is spelt out to its end: nobody looks into a file to find out what lies under it. */
-const disk = ({ overlay, base, diskCache }: DomainPlan): XmlElement =>
+const disk = ({ overlay, backing, diskCache }: DomainPlan): XmlElement =>
   xml('disk', { type: 'file', device: 'disk' }, [
     xml('driver', {
       name: 'qemu',
@@ -170,11 +205,15 @@ const disk = ({ overlay, base, diskCache }: DomainPlan): XmlElement =>
       error_policy: 'stop',
     }),
     xml('source', { file: overlay }),
-    xml('backingStore', { type: 'file' }, [
-      xml('format', { type: 'qcow2' }),
-      xml('source', { file: base }),
+    backing.reduceRight(
+      (under, file) =>
+        xml('backingStore', { type: 'file' }, [
+          xml('format', { type: 'qcow2' }),
+          xml('source', { file }),
+          under,
+        ]),
       xml('backingStore'),
-    ]),
+    ),
     xml('target', { dev: 'vda', bus: 'virtio' }),
     xml('iotune', {}, [
       xml('total_bytes_sec', {}, [DISK_BYTES_PER_SECOND_MAX]),

@@ -1,6 +1,15 @@
 import { availableParallelism, release, totalmem } from 'node:os'
+import { ulid } from 'ulid'
 import type { Domain } from '../../../libvirt/index.ts'
-import { assert, type MachineId, SlipwayError } from '../../../model/index.ts'
+import {
+  assert,
+  type MachineId,
+  parseId,
+  SlipwayError,
+  systemClock,
+  type TemplateId,
+  type TemplateShape,
+} from '../../../model/index.ts'
 import type {
   Clone,
   CloneRequest,
@@ -10,6 +19,8 @@ import type {
   DriverFacts,
   GuestChannel,
   Resource,
+  Template,
+  TemplateRequest,
 } from '../driver.ts'
 import { resourceName } from '../resource-name.ts'
 import { attachConsole, consoleTail } from './console.ts'
@@ -17,16 +28,21 @@ import { ensureDirectory } from './directory.ts'
 import { MachineWatch } from './events.ts'
 import { guestChannel } from './guest-channel.ts'
 import { makeMachine } from './machine.ts'
+import { Makings } from './makings.ts'
+import { makeTemplate } from './mould.ts'
 import { closeLink, openLink, type Slot, slotOf } from './network/index.ts'
+import type { Origin } from './origin.ts'
 import { freeDiskMiB, machineFiles } from './overlay.ts'
 import { listResources, removeResource, runningMachines } from './resources.ts'
-import { consolePath, type Layout, type LibvirtSettings, layoutOf } from './settings.ts'
+import { type Layout, type LibvirtSettings, layoutOf } from './settings.ts'
 import { askHost, closeWorkshop, openWorkshop, type Workshop } from './workshop.ts'
 
 interface Signalled {
   readonly signal: AbortSignal
 }
 
+/** How long something waits for libvirt to come back before it fails. */
+const RECOVERY_MS_MAX = 10_000
 const MIB = 1024 * 1024
 
 /** Machines by QEMU under a libvirtd of our own, each behind its own uid, root, network and limits. */
@@ -35,14 +51,10 @@ export class LibvirtDriver implements Driver {
   readonly #settings: LibvirtSettings
   readonly #layout: Layout
   readonly #watch: MachineWatch
-  readonly #readers = new Map<MachineId, AbortController>()
-  /** Machines being made, each with what ends it. */
-  readonly #making = new Map<
-    MachineId,
-    { readonly abort: AbortController; readonly ended: Promise<unknown> }
-  >()
+  readonly #makings = new Makings()
+  /** Of those, the ones that are to be frozen: nobody else knows of them. */
+  readonly #moulds = new Set<MachineId>()
   #workshop: Promise<Workshop> | undefined
-  #looking = false
 
   constructor(settings: LibvirtSettings) {
     this.#settings = settings
@@ -51,11 +63,12 @@ export class LibvirtDriver implements Driver {
   }
 
   async probe({ signal }: Signalled): Promise<DriverFacts> {
-    const { versions, acceleration, evidence } = await askHost(this.#settings, signal)
+    const { versions, acceleration, evidence, cloning } = await askHost(this.#settings, signal)
     await ensureDirectory(this.#layout.machinesDir, 0o711)
     return {
       acceleration,
       evidence,
+      cloning: { mode: cloning.mode, evidence: cloning.evidence },
       versions: { ...versions, kernel: release() },
       vcpus: availableParallelism(),
       memoryMiB: Math.floor(totalmem() / MIB),
@@ -68,7 +81,7 @@ export class LibvirtDriver implements Driver {
       throw new SlipwayError('not_root', { what: 'the agent with the libvirt driver' })
     this.#workshop ??= openWorkshop(this.#settings, {
       watch: this.#watch,
-      look: () => void this.#compare(),
+      reconnected: () => void this.#compare(),
       signal,
     })
     try {
@@ -83,15 +96,38 @@ export class LibvirtDriver implements Driver {
     const { machine, signal } = request
     signal.throwIfAborted()
     const shop = await this.#prepared()
-    if (this.#making.has(machine)) throw conflict(machine, 'it is being made')
-    const abort = new AbortController()
-    const work = this.#make(shop, { ...request, signal: AbortSignal.any([signal, abort.signal]) })
-    this.#making.set(machine, { abort, ended: work.catch(() => {}) })
+    return this.#makings.track(machine, signal, (inner) => this.#make(shop, { ...request, signal: inner }))
+  }
+
+  async templateKey(
+    shape: TemplateShape,
+    { tools }: { readonly tools?: string },
+  ): Promise<string | undefined> {
+    return (await this.#prepared()).keys.of(shape, tools)
+  }
+
+  async templates(): Promise<readonly Template[]> {
+    return (await this.#prepared()).templates.list()
+  }
+
+  async buildTemplate(request: TemplateRequest): Promise<Template> {
+    const { signal } = request
+    signal.throwIfAborted()
+    const shop = await this.#prepared()
+    const machine = parseId('MachineId', `m-${ulid().toLowerCase()}`)
+    this.#moulds.add(machine)
     try {
-      return await work
+      return await this.#makings.track(machine, signal, (inner) =>
+        makeTemplate(shop, { ...request, machine, wallMs: systemClock.wall(), signal: inner }),
+      )
     } finally {
-      this.#making.delete(machine)
+      await this.#raze(shop, machine)
+      this.#moulds.delete(machine)
     }
+  }
+
+  async removeTemplate(template: TemplateId): Promise<void> {
+    await (await this.#prepared()).templates.remove(template)
   }
 
   async link(machine: MachineId, state: 'up' | 'down', { signal }: Signalled): Promise<void> {
@@ -112,18 +148,22 @@ export class LibvirtDriver implements Driver {
   }
 
   async destroy(machine: MachineId): Promise<void> {
-    const making = this.#making.get(machine)
-    making?.abort.abort(new SlipwayError('cancelled', { what: `making ${machine}` }))
-    await making?.ended
+    await this.#makings.end(machine)
     await this.#raze(await this.#prepared(), machine)
   }
 
   async list(): Promise<readonly Resource[]> {
-    return listResources(await this.#recovered())
+    const resources = await listResources(await this.#recovered())
+    return resources.map(({ kind, name, machine, kept }): Resource => {
+      if (machine === undefined) return kept ? { kind, name, kept } : { kind, name }
+      return this.#moulds.has(machine) ? { kind, name, kept: true } : { kind, name, machine }
+    })
   }
 
   async running(): Promise<ReadonlySet<MachineId>> {
-    return runningMachines(await this.#recovered())
+    const { hypervisor } = await this.#recovered()
+    const running = await runningMachines(hypervisor, this.#settings.host)
+    return new Set([...running].filter((machine) => !this.#moulds.has(machine)))
   }
 
   async remove(resource: Resource): Promise<void> {
@@ -136,18 +176,10 @@ export class LibvirtDriver implements Driver {
     return consoleTail(machineFiles(this.#layout.machinesDir, this.#settings.host, machine).consoleLog, lines)
   }
 
-  /** Whoever had the machine's console before loses it. */
   async attachConsole(machine: MachineId, { signal }: Signalled): Promise<ConsoleStream> {
-    await this.#prepared()
-    const { number } = await this.#slotOf(machine)
-    this.#readers.get(machine)?.abort(new SlipwayError('cancelled', { what: 'an earlier console' }))
-    const reader = new AbortController()
-    const end = AbortSignal.any([signal, reader.signal])
-    this.#readers.set(machine, reader)
-    end.addEventListener('abort', () => {
-      if (this.#readers.get(machine) === reader) this.#readers.delete(machine)
-    })
-    return attachConsole(consolePath(this.#layout.daemon, number), { machine, signal: end })
+    const { hypervisor } = await this.#prepared()
+    const domain = await this.#domainOf(machine)
+    return attachConsole(await hypervisor.connect(signal), domain, signal)
   }
 
   events({ signal }: Signalled): AsyncIterable<DriverEvent> {
@@ -158,7 +190,8 @@ export class LibvirtDriver implements Driver {
     const shop = await this.#workshop
     this.#workshop = undefined
     if (shop === undefined) return
-    await Promise.all([...this.#making.values()].map(({ ended }) => ended))
+    for (const mould of this.#moulds) await this.#makings.end(mould)
+    await this.#makings.allEnded()
     await closeWorkshop(shop)
   }
 
@@ -166,10 +199,19 @@ export class LibvirtDriver implements Driver {
     const { machine } = request
     const there = await listResources(shop, machine)
     if (there[0] !== undefined) throw conflict(machine, `its ${there[0].kind} exists`)
+    const make = (origin: Origin): Promise<Clone> => makeMachine(shop, request, origin)
+    const clone = await this.#orNothing(shop, machine, () =>
+      request.template === undefined
+        ? make({ kind: 'image' })
+        : shop.templates.holding(request.template, (template) => make({ kind: 'template', template })),
+    )
+    this.#watch.expect(machine)
+    return clone
+  }
+
+  async #orNothing<T>(shop: Workshop, machine: MachineId, make: () => Promise<T>): Promise<T> {
     try {
-      const clone = await makeMachine(shop, request)
-      this.#watch.expect(machine)
-      return clone
+      return await make()
     } catch (error) {
       await this.#raze(shop, machine)
       throw error
@@ -179,18 +221,16 @@ export class LibvirtDriver implements Driver {
   /** In the order of the list: nothing is taken away from under a living QEMU. */
   async #raze(shop: Workshop, machine: MachineId): Promise<void> {
     this.#watch.forget(machine)
-    await shop.hypervisor.recovered()
+    await shop.hypervisor.recovered(RECOVERY_MS_MAX)
     for (const resource of await listResources(shop, machine)) await removeResource(shop, resource)
     shop.stock.refill()
   }
 
-  /** If libvirt is away, the next look tells. */
+  /** If libvirt is away again, the next reconnection compares. */
   async #compare(): Promise<void> {
     const shop = await this.#workshop
-    if (shop === undefined || this.#looking) return
-    this.#looking = true
-    const running = await runningMachines(shop).catch(() => undefined)
-    this.#looking = false
+    if (shop === undefined) return
+    const running = await runningMachines(shop.hypervisor, this.#settings.host).catch(() => undefined)
     if (running !== undefined) this.#watch.compare(running)
   }
 
@@ -201,7 +241,7 @@ export class LibvirtDriver implements Driver {
 
   async #recovered(): Promise<Workshop> {
     const shop = await this.#prepared()
-    await shop.hypervisor.recovered()
+    await shop.hypervisor.recovered(RECOVERY_MS_MAX)
     return shop
   }
 

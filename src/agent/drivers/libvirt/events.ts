@@ -13,7 +13,6 @@ const EVENTS_MAX = 1_000
 export class MachineWatch {
   readonly #host: HostId
   readonly #expected = new Set<MachineId>()
-  #missing: ReadonlySet<MachineId> = new Set()
   readonly #inboxes = new Set<Inbox<DriverEvent>>()
 
   constructor(host: HostId) {
@@ -44,15 +43,11 @@ export class MachineWatch {
       this.#tell({ machine, kind, detail: `${event}: ${detail}` })
   }
 
-  /**
-   * Who is not among `running` twice in a row has vanished, we cannot know how. Once is no proof: libvirt forgets a
-   * domain a moment before we hear why.
-   */
+  /** After a time without libvirt: who is gone has vanished, we cannot know how. */
   compare(running: ReadonlySet<MachineId>): void {
-    const missing = [...this.#expected].filter((machine) => !running.has(machine))
-    for (const machine of missing)
-      if (this.#missing.has(machine)) this.#tell({ machine, kind: 'vanished', detail: 'gone unseen' })
-    this.#missing = new Set(missing)
+    for (const machine of this.#expected)
+      if (!running.has(machine))
+        this.#tell({ machine, kind: 'vanished', detail: 'gone while libvirt was away' })
   }
 
   #tell(event: DriverEvent): void {

@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto'
 import { access } from 'node:fs/promises'
-import { CreateFlag } from '../../../libvirt/index.ts'
+import { join } from 'node:path'
+import { CreateFlag, type Domain } from '../../../libvirt/index.ts'
 import { SlipwayError } from '../../../model/index.ts'
 import type { Clone, CloneRequest } from '../driver.ts'
 import { resourceName } from '../resource-name.ts'
@@ -9,8 +9,17 @@ import { missingProgram } from './command.ts'
 import { domainXml, type Firmware, memoryCostMiB } from './domain.ts'
 import { daemonName } from './names.ts'
 import { openRing, plugTap, resolveEndpoints, type Slot } from './network/index.ts'
-import { machineFiles, makeOverlay, requireDisk, requireMemory, requireSafeBase } from './overlay.ts'
+import { fillMachineDir, type Origin, planOrigin } from './origin.ts'
+import {
+  type MachineFiles,
+  machineFiles,
+  makeMachineDir,
+  requireDisk,
+  requireMemory,
+  requireSafeBase,
+} from './overlay.ts'
 import { asking } from './refusal.ts'
+import { type StoredTemplate, TEMPLATE_FILES, thaw } from './template/index.ts'
 import type { Workshop } from './workshop.ts'
 
 const BYTES_PER_MIB = 1024 * 1024
@@ -20,18 +29,14 @@ const SSH_PORT = 22
 const CREATE_MS_MAX = 60_000
 /** Debian's package `ovmf`. */
 const UEFI_CODE = '/usr/share/OVMF/OVMF_CODE_4M.fd'
-const UEFI_VARIABLES = '/usr/share/OVMF/OVMF_VARS_4M.fd'
 
 /**
- * Makes a machine, cold, from an overlay on its image, and lets its guest run. Leaves halves when it fails: the caller
- * destroys them.
+ * Makes a machine and lets its guest run. Leaves halves when it fails: the caller destroys them.
  *
- *   refuse what cannot be ─► namespace ─► overlay ─► domain, paused ─► tap into the namespace, down ─► running
- *
- * A warm clone differs in two places only: the domain's memory comes from its template's, and its disk lies on the
- * template's.
+ *   refuse what cannot be ─► namespace ─► files ─► domain, paused ─┬► tap into the namespace, down ─┬► running
+ *                                                                  └► state of its template, if any ┘
  */
-export async function makeMachine(shop: Workshop, request: CloneRequest): Promise<Clone> {
+export async function makeMachine(shop: Workshop, request: CloneRequest, origin: Origin): Promise<Clone> {
   const { machine, spec, signal, step } = request
   const { host } = shop.settings
   await refuse(shop, request)
@@ -41,37 +46,24 @@ export async function makeMachine(shop: Workshop, request: CloneRequest): Promis
 
   const endpoints = await resolveEndpoints(spec.network.allow)
   const files = machineFiles(shop.layout.machinesDir, host, machine)
-  const uefi = request.image.firmware === 'uefi'
-  await makeOverlay({
-    files,
-    uid: slot.uid,
-    base: request.disk,
-    diskGiB: spec.diskGiB,
-    variablesTemplate: uefi ? UEFI_VARIABLES : undefined,
-    signal,
-  })
+  const { uid } = slot
+  await makeMachineDir(files, { uid, fill: () => fillMachineDir(origin, request, { files, uid }) })
   step('overlay')
 
   signal.throwIfAborted()
-  const firmware: Firmware = uefi
-    ? { kind: 'uefi', code: UEFI_CODE, variables: files.variables }
-    : { kind: 'bios' }
   const name = resourceName(host, machine)
   const xml = domainXml({
+    ...shop,
     name,
     machine,
     slot,
     spec,
-    acceleration: shop.acceleration,
-    machineType: shop.machineType,
-    generationId: randomUUID(),
-    overlay: files.overlay,
-    base: request.disk,
     tools: request.tools,
-    firmware,
+    ...planOrigin(origin, request, files),
+    firmware: firmwareOf(request, files),
+    overlay: files.overlay,
     consoleLog: files.consoleLog,
     consoleSocket: consoleSocket(slot),
-    diskCache: shop.diskCache,
   })
   // Not given up half way: what libvirt starts after we stopped waiting would be found by the reaper alone.
   const domain = await asking(
@@ -81,10 +73,11 @@ export async function makeMachine(shop: Workshop, request: CloneRequest): Promis
   step('domain')
 
   signal.throwIfAborted()
-  await Promise.all([
+  await together([
     plugTap(slot, { from: daemonName(host), endpoints, signal }),
     openRing(shop.settings, { slot, endpoints, signal }),
     limitMemory(name, memoryCostMiB({ spec, acceleration: shop.acceleration }) * BYTES_PER_MIB),
+    origin.kind === 'template' ? wake(shop, { domain, template: origin.template, step, signal }) : undefined,
   ])
   step('confined')
 
@@ -92,6 +85,27 @@ export async function makeMachine(shop: Workshop, request: CloneRequest): Promis
   step('started')
   return { machine, address: slot.address, port: SSH_PORT }
 }
+
+interface Waking {
+  readonly domain: Domain
+  readonly template: StoredTemplate
+  readonly step: (name: string) => void
+  readonly signal: AbortSignal
+}
+
+async function wake({ hypervisor }: Workshop, { domain, template, step, signal }: Waking): Promise<void> {
+  const { dir, mode } = template
+  await thaw({ caller: hypervisor.caller, domain, mode, file: join(dir, TEMPLATE_FILES.state), signal })
+  step('loaded')
+}
+
+/** All of them, to their ends, before the first failure is told: what is undone then is under nobody's hands. */
+async function together(tasks: readonly (Promise<unknown> | undefined)[]): Promise<void> {
+  for (const task of await Promise.allSettled(tasks)) if (task.status === 'rejected') throw task.reason
+}
+
+const firmwareOf = ({ image }: CloneRequest, { variables }: MachineFiles): Firmware =>
+  image.firmware === 'uefi' ? { kind: 'uefi', code: UEFI_CODE, variables } : { kind: 'bios' }
 
 /** Inside the daemons' root, in a directory that machines can pass and not list. */
 const consoleSocket = (slot: Slot): string => `/run/libvirt/console/${slot.number}`

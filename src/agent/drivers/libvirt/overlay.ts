@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
-import { chmod, chown, copyFile, mkdir, open, readdir, readFile, rm, stat, statfs } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { chmod, chown, mkdir, open, readdir, readFile, rm, stat, statfs } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { type HostId, type MachineId, SlipwayError } from '../../../model/index.ts'
 import { parseResourceName, resourceName } from '../resource-name.ts'
 import { run } from './command.ts'
@@ -12,6 +12,11 @@ export interface MachineFiles {
   /** UEFI variables, if the image boots by UEFI. */
   readonly variables: string
   readonly consoleLog: string
+  /** Of a machine that is to be frozen: its memory and its state. */
+  readonly memory: string
+  readonly state: string
+  /** Of a clone: names the template it lives on. */
+  readonly template: string
 }
 
 const MIB = 1024 * 1024
@@ -23,51 +28,50 @@ export function machineFiles(machinesDir: string, host: HostId, machine: Machine
     overlay: join(dir, 'disk.qcow2'),
     variables: join(dir, 'variables.fd'),
     consoleLog: join(dir, 'console.log'),
+    memory: join(dir, 'memory'),
+    state: join(dir, 'state'),
+    template: join(dir, 'template'),
   }
-}
-
-export interface OverlayRequest {
-  readonly files: MachineFiles
-  readonly uid: number
-  readonly base: string
-  readonly diskGiB: number
-  /** Template of the UEFI variables. */
-  readonly variablesTemplate: string | undefined
-  readonly signal: AbortSignal
 }
 
 /**
- * Makes the machine's directory with an empty overlay on `base`. The directory stays root's, passable for the machine
- * alone, so that its QEMU can neither add files nor put another in the overlay's place; the overlay is the machine's,
- * 0600. What was there under the same name is gone first.
+ * Makes a machine's directory, with what `fill` puts there. It stays root's, passable for the machine alone, so that its
+ * QEMU can neither add files nor put another in a file's place; until it is full nobody else can look into it. What was
+ * there under the same name is gone first.
  */
-export async function makeOverlay({
-  files,
-  uid,
-  base,
-  diskGiB,
-  variablesTemplate,
-  signal,
-}: OverlayRequest): Promise<void> {
+export async function makeMachineDir(
+  files: MachineFiles,
+  { uid, fill }: { readonly uid: number; readonly fill: () => Promise<void> },
+): Promise<void> {
   await rm(files.dir, { recursive: true, force: true })
   await mkdir(files.dir, { mode: 0o700 })
-  // Made by us first and with its mode: qemu-img would let the world read it until we got to it.
-  await (await open(files.overlay, 'wx', 0o600)).close()
-  const backing = ['-F', 'qcow2', '-b', base]
-  await run('qemu-img', ['create', '-q', '-f', 'qcow2', ...backing, files.overlay, `${diskGiB}G`], {
-    object: `overlay ${basename(files.dir)}`,
-    signal,
-  })
-  await give(files.overlay, uid)
-  if (variablesTemplate !== undefined) {
-    await copyFile(variablesTemplate, files.variables)
-    await give(files.variables, uid)
-  }
+  await fill()
   await chown(files.dir, 0, uid)
   await chmod(files.dir, 0o710)
 }
 
-async function give(file: string, uid: number): Promise<void> {
+export interface OverlayRequest {
+  readonly file: string
+  readonly base: string
+  readonly diskGiB: number
+  readonly signal: AbortSignal
+  /** The base lies there only later: it is not opened. */
+  readonly blind?: boolean
+}
+
+/** Makes an empty overlay on `base`. */
+export async function makeOverlay({ file, base, diskGiB, signal, blind }: OverlayRequest): Promise<void> {
+  // Made by us first and with its mode: qemu-img would let the world read it until we got to it.
+  await (await open(file, 'wx', 0o600)).close()
+  const backing = [...(blind ? ['-u'] : []), '-F', 'qcow2', '-b', base]
+  await run('qemu-img', ['create', '-q', '-f', 'qcow2', ...backing, file, `${diskGiB}G`], {
+    object: `overlay ${basename(dirname(file))}`,
+    signal,
+  })
+}
+
+/** Makes a file the machine's own and nobody else's. */
+export async function giveFile(file: string, uid: number): Promise<void> {
   await chmod(file, 0o600)
   await chown(file, uid, uid)
 }

@@ -29,6 +29,8 @@ export interface LibvirtSettings {
 export interface Layout {
   /** One directory per machine, named after it. */
   readonly machinesDir: string
+  /** One directory per template: see `template/store.ts`. Every QEMU sees it, read-only. */
+  readonly templatesDir: string
   readonly slotsDir: string
   readonly accelerationFile: string
   readonly daemon: DaemonLayout
@@ -54,6 +56,7 @@ export function layoutOf(settings: LibvirtSettings): Layout {
   const runDir = join(baseDir, 'run')
   return {
     machinesDir: join(settings.stateDir, 'machines'),
+    templatesDir: join(settings.stateDir, 'templates'),
     slotsDir: join(settings.runDir, 'slots'),
     accelerationFile: join(settings.stateDir, 'acceleration.json'),
     daemon: {
@@ -67,7 +70,3 @@ export function layoutOf(settings: LibvirtSettings): Layout {
     },
   }
 }
-
-/** A machine's console socket, as this process reaches it; QEMU sees it in `/run/libvirt`. */
-export const consolePath = ({ runDir }: Pick<DaemonLayout, 'runDir'>, slot: number): string =>
-  join(runDir, 'console', String(slot))

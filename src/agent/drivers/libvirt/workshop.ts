@@ -15,9 +15,18 @@ import {
   slotOf,
 } from './network/index.ts'
 import { hasDirectIo } from './overlay.ts'
-import { type Acceleration, type Programs, probeAcceleration, probePrograms } from './probe/index.ts'
+import {
+  type Acceleration,
+  type Cloning,
+  type Programs,
+  probeAcceleration,
+  probeCloning,
+  probePrograms,
+} from './probe/index.ts'
 import { listResources, runningMachines } from './resources.ts'
 import { type Layout, type LibvirtSettings, layoutOf } from './settings.ts'
+import { TemplateStore } from './template/index.ts'
+import { TemplateKeys } from './template-keys.ts'
 
 /** A prepared host: what it takes to make machines, find them and remove them. */
 export interface Workshop {
@@ -29,6 +38,9 @@ export interface Workshop {
   readonly stock: NamespaceStock
   readonly acceleration: Acceleration['acceleration']
   readonly machineType: string
+  readonly cloning: Cloning
+  readonly templates: TemplateStore
+  readonly keys: TemplateKeys
   readonly diskCache: DomainPlan['diskCache']
 }
 
@@ -36,14 +48,14 @@ export interface Workshop {
 export async function askHost(
   settings: LibvirtSettings,
   signal: AbortSignal,
-): Promise<Programs & Acceleration> {
+): Promise<Programs & Acceleration & { readonly cloning: Cloning }> {
   const programs = await probePrograms(signal)
   const acceleration = await probeAcceleration({
     cacheFile: layoutOf(settings).accelerationFile,
     qemuVersion: programs.versions.qemu ?? '',
     signal,
   })
-  return { ...programs, ...acceleration }
+  return { ...programs, ...acceleration, cloning: await probeCloning(signal) }
 }
 
 /** Brings up firewall, libvirt and a stock of namespaces, each unless it is there; takes over what already runs. */
@@ -51,27 +63,29 @@ export async function openWorkshop(
   settings: LibvirtSettings,
   {
     watch,
-    look,
+    reconnected,
     signal,
-  }: { readonly watch: MachineWatch; readonly look: () => void; readonly signal: AbortSignal },
+  }: { readonly watch: MachineWatch; readonly reconnected: () => void; readonly signal: AbortSignal },
 ): Promise<Workshop> {
   const layout = layoutOf(settings)
-  const { acceleration, machineType } = await askHost(settings, signal)
+  const { acceleration, machineType, identity, cloning } = await askHost(settings, signal)
   for (const dir of [settings.stateDir, settings.runDir]) await mkdir(dir, { recursive: true, mode: 0o700 })
   const ledger = new SlotLedger(layout.slotsDir, slotMax(settings))
   await ledger.prepare()
   await ensureRing(settings, signal)
+  const templates = new TemplateStore({ dir: layout.templatesDir, machinesDir: layout.machinesDir })
+  await templates.open()
   const daemon = new Daemon({
     host: settings.host,
     layout: layout.daemon,
     machinesDir: layout.machinesDir,
-    readOnlyDirs: settings.readOnlyDirs,
+    readOnlyDirs: [...settings.readOnlyDirs, layout.templatesDir],
     uid: settings.uidBase,
     kvm: acceleration === 'hardware',
   })
-  const listeners = { lifecycle: watch.heard.bind(watch), look }
+  const listeners = { lifecycle: watch.heard.bind(watch), reconnected }
   const hypervisor = await Hypervisor.start(daemon, listeners, signal)
-  for (const machine of await runningMachines({ settings, layout, ledger, hypervisor })) watch.expect(machine)
+  for (const machine of await runningMachines(hypervisor, settings.host)) watch.expect(machine)
   await dropSpares(settings, ledger)
   const stock = new NamespaceStock({
     ledger,
@@ -81,13 +95,16 @@ export async function openWorkshop(
     onError: () => {},
   })
   stock.refill()
-  const diskCache = (await hasDirectIo(layout.machinesDir)) ? 'none' : 'writeback'
-  return { settings, layout, daemon, hypervisor, ledger, stock, acceleration, machineType, diskCache }
+  const diskCache: DomainPlan['diskCache'] = (await hasDirectIo(layout.machinesDir)) ? 'none' : 'writeback'
+  const machines = { acceleration, machineType, diskCache }
+  const keys = new TemplateKeys({ ...machines, cloning, identity })
+  return { settings, layout, daemon, hypervisor, ledger, stock, templates, keys, cloning, ...machines }
 }
 
 /** Lets go of everything, and ends it unless a machine still needs it. */
 export async function closeWorkshop(shop: Workshop): Promise<void> {
   await shop.stock.close()
+  await shop.templates.close()
   const left = (await listResources(shop)).filter(({ kept }) => !kept)
   await shop.hypervisor.close()
   if (left.length > 0) return

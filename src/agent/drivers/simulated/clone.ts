@@ -1,5 +1,5 @@
 /** Overlay, namespace, domain, start: each an effect of its own, each undone if a later one fails. */
-import { type MachineId, SlipwayError } from '../../../model/index.ts'
+import { type MachineId, SlipwayError, type TemplateId } from '../../../model/index.ts'
 import type { Clone, CloneRequest } from '../driver.ts'
 import { resourceName } from '../resource-name.ts'
 import { doorAddress } from './door.ts'
@@ -21,15 +21,21 @@ export async function clone(
   signal.throwIfAborted()
   refuseSecond(host, name, machine)
   try {
-    await act('overlay', machine, () => makeOverlay(host, name, spec.diskGiB * MIB_PER_GIB), signal)
+    const overlay = { name, diskMiB: spec.diskGiB * MIB_PER_GIB, ...withTemplate(host, request) }
+    await act('overlay', machine, () => makeOverlay(host, overlay), signal)
     request.step('overlay')
     await act('namespace', machine, () => host.put({ kind: 'namespace', name, link: 'down' }), signal)
     request.step('namespace')
-    const guest = newGuest(machine, options.behaviour?.(machine) ?? 'honest')
+    const start = request.template === undefined ? 'boots' : 'wakes'
+    const guest = newGuest(machine, options.behaviour?.(machine) ?? 'honest', start)
     const domain = { kind: 'domain', name, ...shapeOf(spec), guest, state: 'stopped' } as const
     await act('domain', machine, () => host.put({ ...domain }), signal)
     request.step('domain')
-    await act('start', machine, () => start(host, name), signal)
+    if (request.template !== undefined) {
+      await act('wake', machine, () => {}, signal)
+      request.step('loaded')
+    }
+    await act('start', machine, () => run(host, name), signal)
     request.step('started')
   } catch (error) {
     await destroy(machine)
@@ -44,13 +50,27 @@ function refuseSecond(host: VirtualHost, name: string, machine: MachineId): void
   throw new SlipwayError('conflict', { kind: 'machine', name: machine, detail: `its ${there.kind} exists` })
 }
 
-function makeOverlay(host: VirtualHost, name: string, neededMiB: number): void {
-  const freeMiB = host.size.diskMiB - host.used().diskMiB
-  if (freeMiB < neededMiB) throw new SlipwayError('disk_full', { path: 'overlays', freeMiB, neededMiB })
-  host.put({ kind: 'overlay', name, diskMiB: neededMiB })
+/** A template that went meanwhile cannot be cloned. */
+function withTemplate(host: VirtualHost, { template }: CloneRequest): { readonly template?: TemplateId } {
+  if (template === undefined) return {}
+  if (host.get('template', template) !== undefined) return { template }
+  throw new SlipwayError('not_found', { kind: 'template', name: template })
 }
 
-function start(host: VirtualHost, name: string): void {
+interface Overlay {
+  readonly name: string
+  readonly diskMiB: number
+  readonly template?: TemplateId
+}
+
+function makeOverlay(host: VirtualHost, overlay: Overlay): void {
+  const { diskMiB: neededMiB } = overlay
+  const freeMiB = host.size.diskMiB - host.used().diskMiB
+  if (freeMiB < neededMiB) throw new SlipwayError('disk_full', { path: 'overlays', freeMiB, neededMiB })
+  host.put({ kind: 'overlay', ...overlay })
+}
+
+function run(host: VirtualHost, name: string): void {
   const domain = host.get('domain', name)
   if (domain === undefined) {
     throw new SlipwayError('hypervisor_refused', { action: 'start', object: name, detail: 'no such domain' })

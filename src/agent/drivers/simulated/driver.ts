@@ -13,6 +13,7 @@ import { effectsOf } from './effects.ts'
 import type { VirtualGuest } from './guest.ts'
 import type { VirtualHost } from './host.ts'
 import type { SimulatedOptions } from './options.ts'
+import { templatesOf } from './template.ts'
 
 /** One agent's driver of `options.host`; a later one, made after a restart, finds what this one left. */
 export function simulatedDriver(options: SimulatedOptions): Driver {
@@ -20,6 +21,7 @@ export function simulatedDriver(options: SimulatedOptions): Driver {
   const act = effectsOf(options)
   const nameOf = (machine: MachineId): string => resourceName(host.id, machine)
   const uplink = sharedName(host.id, 'uplink')
+  const moulds = new Set<MachineId>()
 
   const destroy = async (machine: MachineId): Promise<void> => {
     const name = nameOf(machine)
@@ -38,7 +40,8 @@ export function simulatedDriver(options: SimulatedOptions): Driver {
         () => ({
           acceleration: 'hardware',
           evidence: 'simulated: nothing was tried',
-          versions: { simulated: '1' },
+          versions: { simulated: host.version },
+          cloning: { mode: host.cloning, evidence: 'simulated: nothing was tried' },
           ...host.size,
         }),
         signal,
@@ -46,12 +49,13 @@ export function simulatedDriver(options: SimulatedOptions): Driver {
     prepare: ({ signal }) =>
       act('prepare', undefined, () => host.put({ kind: 'uplink', name: uplink }), signal),
     clone: (request) => clone(options, act, request, destroy),
+    ...templatesOf(options, act, { moulds, destroy }),
     link: (machine, state, { signal }) =>
       act('link', machine, () => setLink(host, nameOf(machine), state), signal),
     guest: (machine) => channelTo(options, act, machine),
     destroy,
-    list: () => act('list', undefined, () => listed(host)),
-    running: () => act('list', undefined, () => running(host)),
+    list: () => act('list', undefined, () => listed(host).map((resource) => disown(resource, moulds))),
+    running: () => act('list', undefined, () => running(host, moulds)),
     remove: (resource) => act('remove', resource.machine, () => removeOurs(host, resource)),
     console: async (machine, { lines }) => readConsole(host.get('domain', nameOf(machine))?.guest, lines),
     attachConsole: async (machine, { signal }) => attach(runningGuest(host, nameOf(machine)), signal),
@@ -72,11 +76,18 @@ function listed(host: VirtualHost): readonly Resource[] {
   })
 }
 
-function running(host: VirtualHost): ReadonlySet<MachineId> {
+/** What is to be frozen is nobody's machine while this driver lives. */
+const disown = ({ kind, name, machine, kept }: Resource, moulds: ReadonlySet<MachineId>): Resource => {
+  if (machine === undefined) return kept ? { kind, name, kept } : { kind, name }
+  return moulds.has(machine) ? { kind, name, kept: true } : { kind, name, machine }
+}
+
+function running(host: VirtualHost, moulds: ReadonlySet<MachineId>): ReadonlySet<MachineId> {
   const machines = new Set<MachineId>()
   for (const thing of host.things()) {
     const machine = parseResourceName(host.id, thing.name)
-    if (machine !== undefined && thing.kind === 'domain' && thing.state === 'running') machines.add(machine)
+    if (machine === undefined || moulds.has(machine)) continue
+    if (thing.kind === 'domain' && thing.state === 'running') machines.add(machine)
   }
   return machines
 }

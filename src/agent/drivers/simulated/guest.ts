@@ -36,11 +36,16 @@ export interface VirtualGuest {
 
 export const KIT_PATH = '/usr/local/sbin/slipway-kit'
 
-export function newGuest(machine: MachineId, behaviour: GuestBehaviour): VirtualGuest {
+/** `boots`, or wakes from a template and answers at once. */
+export function newGuest(
+  machine: MachineId,
+  behaviour: GuestBehaviour,
+  start: 'boots' | 'wakes' = 'boots',
+): VirtualGuest {
   return {
     machine,
     behaviour,
-    booted: false,
+    booted: start === 'wakes',
     hostKey: undefined,
     authorizedKey: undefined,
     console: [`booting ${machine}`, '\u001b[1mlogin:\u001b[0m'],
@@ -81,13 +86,18 @@ function answer(guest: VirtualGuest, request: ReadonlyMap<string, string>): Exec
     guest.hostKey = publicKeyOf(`${guest.machine} ${request.get('entropy')}`)
   }
   guest.authorizedKey = request.get('authorized-key') ?? guest.authorizedKey
+  const forget = request.get('forget') === 'all'
+  if (forget) {
+    guest.hostKey = undefined
+    guest.authorizedKey = undefined
+  }
   const shown = guest.behaviour === 'lies' ? publicKeyOf('a lie') : guest.hostKey
   const reply = {
     kit: 1,
     ok: true,
     steps: [...request.keys()].flatMap((key) => (STEPS.has(key) ? [{ step: STEPS.get(key), us: 1000 }] : [])),
     ...(shown === undefined ? {} : { hostKey: shown }),
-    machineId: request.get('machine-id') ?? '0'.repeat(32),
+    machineId: request.get('machine-id') ?? (forget ? '' : '0'.repeat(32)),
     hostname: request.get('hostname') ?? 'localhost',
     bootId: uuidOf(guest.machine),
     ...(request.has('salt')
@@ -149,6 +159,7 @@ const STEPS: ReadonlyMap<string, string> = new Map([
   ['authorized-key', 'authorized-key'],
   ['tools', 'tools'],
   ['door', 'door'],
+  ['forget', 'forget'],
 ])
 
 const FLOOD_CHARS = 4 * 1024 * 1024

@@ -2,14 +2,27 @@
  * A hypervisor as data: everything that would lie on a real host. It outlives the agent's process, as a real host's
  * things do, and is changed by two parties only: a driver, and whoever plays misfortune (a test, the simulation).
  */
-import type { HostId } from '../../../model/index.ts'
-import type { DriverEvent } from '../driver.ts'
+import {
+  type CloneMode,
+  type HostId,
+  type MachineId,
+  parseId,
+  type TemplateId,
+} from '../../../model/index.ts'
+import type { DriverEvent, Template } from '../driver.ts'
 import { parseResourceName } from '../resource-name.ts'
 import type { VirtualGuest } from './guest.ts'
 
 /** A thing with a name. `domain` is the machine proper; its state is what the hypervisor would say. */
 export type VirtualThing =
-  | { readonly kind: 'overlay'; readonly name: string; readonly diskMiB: number }
+  | {
+      readonly kind: 'overlay'
+      readonly name: string
+      readonly diskMiB: number
+      /** Whose clone it is. */
+      readonly template?: TemplateId
+    }
+  | { readonly kind: 'template'; readonly name: string; readonly template: Omit<Template, 'clones'> }
   | { readonly kind: 'namespace'; readonly name: string; link: 'up' | 'down' }
   | { readonly kind: 'uplink'; readonly name: string }
   | {
@@ -32,8 +45,13 @@ export interface HostSize {
 export class VirtualHost {
   readonly id: HostId
   readonly size: HostSize
+  /** What its hypervisor can do. */
+  cloning: CloneMode = 'shared-memory'
+  /** Of its programs: templates are made for one version. */
+  version = '1'
   /** False: libvirt does not answer; machines run on. */
   hypervisorUp = true
+  #moulds = 0
   readonly #things = new Map<string, VirtualThing>()
   readonly #watchers = new Set<(event: DriverEvent) => void>()
   #missed: DriverEvent[] = []
@@ -60,6 +78,11 @@ export class VirtualHost {
     this.#things.delete(`${kind}/${name}`)
   }
 
+  /** A name for a machine that is to be frozen, which no coordinator gives. */
+  mould(): MachineId {
+    return parseId('MachineId', `m-z${String(++this.#moulds).padStart(25, '0')}`)
+  }
+
   /** The domain's guest begins to run. */
   start(domain: VirtualDomain): void {
     domain.state = 'running'
@@ -72,6 +95,7 @@ export class VirtualHost {
     for (const thing of this.#things.values()) {
       if (thing.kind === 'domain' && thing.state === 'running') memoryMiB += thing.memoryMiB
       if (thing.kind === 'overlay') diskMiB += thing.diskMiB
+      if (thing.kind === 'template') diskMiB += thing.template.diskMiB
     }
     return { memoryMiB, diskMiB }
   }
@@ -94,10 +118,11 @@ export class VirtualHost {
     for (const event of missed) this.#emit(event)
   }
 
-  /** Power is cut: every guest ends with no event, and all but the overlays is gone, as after a boot. */
+  /** Power is cut: every guest ends with no event, and all but what lies on its disk is gone, as after a boot. */
   cutPower(): void {
     this.#missed = []
-    for (const thing of this.things()) if (thing.kind !== 'overlay') this.drop(thing.kind, thing.name)
+    for (const { kind, name } of this.things())
+      if (kind !== 'overlay' && kind !== 'template') this.drop(kind, name)
   }
 
   watch(watcher: (event: DriverEvent) => void): () => void {

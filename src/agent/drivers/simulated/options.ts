@@ -16,6 +16,8 @@ export type Effect =
   | 'exec'
   | 'link'
   | 'door'
+  | 'wake'
+  | 'freeze'
   | 'end'
   | 'remove'
 
@@ -46,6 +48,8 @@ export const EFFECT_MS: Readonly<Record<Effect, readonly [min: number, max: numb
   exec: [100, 900],
   link: [1, 10],
   door: [20, 400],
+  wake: [5, 40],
+  freeze: [100, 2_000],
   end: [10, 300],
   remove: [1, 50],
 }

@@ -3,6 +3,8 @@ import { run, tryRun } from '../command.ts'
 export interface Programs {
   /** Name → version, as each says it. */
   readonly versions: Readonly<Record<string, string>>
+  /** QEMU's and libvirt's own words in full, packaging included: what a frozen guest depends on. */
+  readonly identity: readonly string[]
   /** The newest machine type of this QEMU by its full name: machines must not change when QEMU does. */
   readonly machineType: string
 }
@@ -27,6 +29,7 @@ export async function probePrograms(signal: AbortSignal): Promise<Programs> {
   ])
   return {
     versions: { qemu: version(qemu), libvirt: version(libvirt) },
+    identity: [qemu.trim(), libvirt.trim()],
     machineType: newestMachineType(machines),
   }
 }

@@ -1,0 +1,6 @@
+export { type Inspection, inspect } from './inspect.ts'
+export { hostCpu, templateKey } from './key.ts'
+export { type Manifest, TEMPLATE_FILES, type TemplateFile } from './manifest.ts'
+export { freeze, thaw } from './migrate.ts'
+export { patternsFor } from './secrets.ts'
+export { type StoredTemplate, TEMPLATE_LINK, TemplateStore } from './store.ts'

@@ -1,0 +1,104 @@
+/** Templates of a simulated host: things with a name, made from a machine that ends as one. */
+import { createHash } from 'node:crypto'
+import {
+  type MachineId,
+  parseId,
+  SlipwayError,
+  shapeKey,
+  type TemplateId,
+  type TemplateShape,
+} from '../../../model/index.ts'
+import type { Driver, Template, TemplateRequest } from '../driver.ts'
+import { mouldSpec } from '../mould-spec.ts'
+import { clone } from './clone.ts'
+import type { Act } from './effects.ts'
+import type { VirtualHost } from './host.ts'
+import type { SimulatedOptions } from './options.ts'
+
+export interface Moulding {
+  /** Machines that are to be frozen, in this driver's life. */
+  readonly moulds: Set<MachineId>
+  readonly destroy: (machine: MachineId) => Promise<void>
+}
+
+type TemplateVerbs = Pick<Driver, 'templateKey' | 'templates' | 'buildTemplate' | 'removeTemplate'>
+
+export function templatesOf(
+  options: SimulatedOptions,
+  act: Act,
+  { moulds, destroy }: Moulding,
+): TemplateVerbs {
+  const { host } = options
+
+  const build = async (request: TemplateRequest, machine: MachineId): Promise<Template> => {
+    const { shape, image, disk, step, signal } = request
+    const mode = modeOf(host, shape)
+    const key = keyOf(host, shape, request.tools)
+    if (mode === undefined || key === undefined)
+      throw new SlipwayError('host_setup', { object: 'a template', detail: 'this host only boots machines' })
+    const spec = mouldSpec(shape)
+    const made = await clone(options, act, { machine, spec, image, disk, step: () => {}, signal }, destroy)
+    step('started')
+    await request.warm(made)
+    step('warmed')
+    await act('freeze', machine, () => {}, signal)
+    step('frozen')
+    await destroy(machine)
+    step('stopped')
+    step('scanned')
+    const id = parseId('TemplateId', machine.replace('m-', 't-'))
+    const template = { id, key, shape, mode, builtAtMs: options.clock.wall(), diskMiB: shape.memoryMiB }
+    await act('freeze', machine, () => host.put({ kind: 'template', name: id, template }), signal)
+    step('published')
+    return { ...template, clones: 0 }
+  }
+
+  return {
+    templateKey: async (shape, { tools }) => keyOf(host, shape, tools),
+    templates: () => act('list', undefined, () => templatesIn(host)),
+    async buildTemplate(request) {
+      request.signal.throwIfAborted()
+      const machine = host.mould()
+      moulds.add(machine)
+      try {
+        return await build(request, machine)
+      } finally {
+        await destroy(machine)
+        moulds.delete(machine)
+      }
+    },
+    removeTemplate: (id) => act('remove', undefined, () => removeUnused(host, id)),
+  }
+}
+
+const modeOf = ({ cloning }: VirtualHost, { sharing }: TemplateShape): Template['mode'] | undefined => {
+  if (cloning === 'cold') return undefined
+  return sharing === 'none' ? 'mapped-ram' : cloning
+}
+
+function keyOf(host: VirtualHost, shape: TemplateShape, tools: string | undefined): string | undefined {
+  const mode = modeOf(host, shape)
+  if (mode === undefined) return undefined
+  const said = [host.version, mode, tools ?? '', shapeKey(shape)].join(' ')
+  return createHash('sha256').update(said).digest('hex')
+}
+
+function templatesIn(host: VirtualHost): readonly Template[] {
+  const things = host.things()
+  return things.flatMap((thing) => {
+    if (thing.kind !== 'template') return []
+    const clones = things.filter((one) => one.kind === 'overlay' && one.template === thing.name).length
+    return [{ ...thing.template, clones }]
+  })
+}
+
+function removeUnused(host: VirtualHost, id: TemplateId): void {
+  const clones = templatesIn(host).find((template) => template.id === id)?.clones ?? 0
+  if (clones > 0)
+    throw new SlipwayError('conflict', {
+      kind: 'template',
+      name: id,
+      detail: `${clones} machines live on it`,
+    })
+  host.drop('template', id)
+}
