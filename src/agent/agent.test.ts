@@ -435,3 +435,23 @@ it('acts on no wanted set that it cannot remember, and on the next that it can',
   await world.pass(10_000)
   expect(line.story(a)).toEqual(['creating', 'ready'])
 })
+
+it('remembers once what many wanted sets at once come down to', async () => {
+  const world = new World()
+  const save = world.ports.memory.save
+  const saved: number[] = []
+  world.ports.memory.save = async (allegiance) => {
+    saved.push(allegiance.stamp.generation)
+    return save(allegiance)
+  }
+  await world.start()
+  const line = world.connect().welcome()
+  await world.pass(1)
+  for (let n = 0; n < 50; n++) line.want(n % 2 === 0 ? [a] : [a, b])
+  await world.pass(20_000)
+  expect(saved).toEqual([0, 50])
+  expect([line.story(a), line.story(b)]).toEqual([
+    ['creating', 'ready'],
+    ['creating', 'ready'],
+  ])
+})

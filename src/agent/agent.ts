@@ -134,7 +134,7 @@ export class Agent {
     // What is posted in the same turn is decided and reported together.
     await Promise.resolve()
     while (this.#inbox.length > 0) {
-      for (const message of this.#inbox.splice(0)) await this.#handle(message)
+      for (const message of freshest(this.#inbox.splice(0))) await this.#handle(message)
       this.#decide()
       this.#tellChanges()
     }
@@ -256,3 +256,21 @@ export class Agent {
     if (changes) this.#conversation.reportChanges(this.#stamp, changes.machines, changes.gone)
   }
 }
+
+/** Without the wanted sets that a later one of their connection replaces: each would cost a write to the disk. */
+function freshest(batch: readonly Message[]): readonly Message[] {
+  const newest = new Map<Conversation, Stamp>()
+  for (const message of batch) {
+    if (!isWanted(message)) continue
+    const { conversation, frame } = message
+    const known = newest.get(conversation)
+    if (!known || compareStamps(frame.stamp, known) > 0) newest.set(conversation, frame.stamp)
+  }
+  return batch.filter((one) => !isWanted(one) || newest.get(one.conversation) === one.frame.stamp)
+}
+
+type Frame<Type extends FromCoordinator['type']> = Extract<Message, { kind: 'frame' }> & {
+  readonly frame: Extract<FromCoordinator, { type: Type }>
+}
+const isWanted = (message: Message): message is Frame<'wanted'> =>
+  message.kind === 'frame' && message.frame.type === 'wanted'

@@ -10,9 +10,11 @@ import { type Clock, sleep } from '../model/index.ts'
 import type { AgentEvents } from './events.ts'
 import type { Send } from './ports.ts'
 
-/** A unix socket costs next to nothing to try, and a restarted coordinator is waited for. */
 const BACK_OFF_FIRST_MS = 50
-const BACK_OFF_MS_MAX = 1_000
+/** A unix socket costs next to nothing to try, and a coordinator that is started again is waited for. */
+const ABSENT_MS_MAX = 1_000
+/** A coordinator that hangs up on us has its reason, which does not go away by itself. */
+const HUNG_UP_MS_MAX = 10_000
 /** A line that held this long is forgiven its earlier failures. */
 const FORGIVEN_AFTER_MS = 5_000
 const HANDSHAKE_MS = 5_000
@@ -37,15 +39,15 @@ export async function keepUplink(options: UplinkOptions): Promise<void> {
   let failures = 0
   while (!signal.aborted) {
     const startMs = clock.now()
-    await holdLine(options)
+    const wasOpen = await holdLine(options)
     if (clock.now() - startMs > FORGIVEN_AFTER_MS) failures = 0
-    const fullMs = Math.min(BACK_OFF_MS_MAX, BACK_OFF_FIRST_MS * 2 ** failures++)
+    const fullMs = Math.min(wasOpen ? HUNG_UP_MS_MAX : ABSENT_MS_MAX, BACK_OFF_FIRST_MS * 2 ** failures++)
     await sleep(clock, fullMs * (0.5 + jitter() / 2), signal).catch(() => undefined)
   }
 }
 
-/** One connection, from its opening to its end. */
-function holdLine({ socket, clock, events, connected, signal }: UplinkOptions): Promise<void> {
+/** One connection, from its opening to its end; false if it never opened. */
+function holdLine({ socket, clock, events, connected, signal }: UplinkOptions): Promise<boolean> {
   return new Promise((resolve) => {
     const line = new WebSocket(`ws+unix:${socket}:${AGENT_PATH}`, {
       perMessageDeflate: false,
@@ -84,7 +86,7 @@ function holdLine({ socket, clock, events, connected, signal }: UplinkOptions): 
       stopHeartbeat()
       signal.removeEventListener('abort', hangUp)
       session?.closed()
-      resolve()
+      resolve(session !== undefined)
     })
     if (signal.aborted) hangUp()
   })

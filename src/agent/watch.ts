@@ -10,7 +10,8 @@ import { scanHost } from './scan.ts'
 
 /** Of every running machine's guest agent. One miss makes it suspect, one answer clears it. */
 const PING_EVERY_MS = 15_000
-const PING_MS = 5_000
+/** A busy guest under emulation takes seconds to answer. */
+const PING_MS = 10_000
 const PINGS_AT_ONCE = 8
 const SCAN_EVERY_MS = 10_000
 const SCAN_MS = 30_000
