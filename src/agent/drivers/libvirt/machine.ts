@@ -24,6 +24,7 @@ import type { Workshop } from './workshop.ts'
 
 const BYTES_PER_MIB = 1024 * 1024
 const MIB_PER_GIB = 1024
+const BYTES_PER_GIB = MIB_PER_GIB * BYTES_PER_MIB
 const SSH_PORT = 22
 /** Starting a paused QEMU; a host under load takes seconds. */
 const CREATE_MS_MAX = 60_000
@@ -117,6 +118,11 @@ async function refuse({ settings, layout, acceleration }: Workshop, request: Clo
       machine,
       step: 'checks',
       detail: `this host only emulates, which is no security boundary, and flavor ${spec.flavor} does not allow it`,
+    })
+  if (spec.diskGiB * BYTES_PER_GIB < image.virtualBytes)
+    throw new SlipwayError('bad_config', {
+      file: 'coordinator.toml',
+      detail: `disk_gib of flavor ${spec.flavor} is smaller than the disk of image ${image.name}`,
     })
   if (image.firmware === 'uefi' && !(await exists(UEFI_CODE))) throw missingProgram('ovmf')
   await requireSafeBase(disk)

@@ -24,9 +24,21 @@ export class NamespaceStock {
 
   /** A slot with its namespace, held for the caller. */
   async take(signal: AbortSignal): Promise<Slot> {
-    const slot = this.#ready.shift() ?? (await this.#make(signal))
+    const slot = this.#ready.shift() ?? (await this.#fresh(signal))
     this.refill()
     return slot
+  }
+
+  /** The last free slot may be the one a refill just holds. */
+  async #fresh(signal: AbortSignal): Promise<Slot> {
+    try {
+      return await this.#make(signal)
+    } catch (error) {
+      await this.#refill
+      const slot = this.#ready.shift()
+      if (slot === undefined) throw error
+      return slot
+    }
   }
 
   /** Starts to fill up unless it does already. */
