@@ -31,7 +31,10 @@ export interface AloneOptions {
 /** Resolves once Slipway is ready; throws what it says it failed of. */
 export async function startAlone(options: AloneOptions): Promise<Alone> {
   const { config, lease, client, signal } = options
-  const child = spawnSelf(['--config', config, 'up', '--while-stdin', '--json'], ['pipe', 'pipe', 'pipe'])
+  const child = spawnSelf({
+    args: ['--config', config, 'up', '--while-stdin', '--json'],
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
   const [stdin, stdout, stderr] = child.stdio
   if (!stdin || !stdout || !stderr) throw new Error('bug: a child without pipes')
   stdin.on('error', () => undefined)

@@ -29,3 +29,8 @@ test('a command that passes its guest’s code has one code for all failures of 
 test('a bug shows where it is', () => {
   expect(failureLines(new Error('boo'), { json: false, stream })).toContain('failure.test.ts')
 })
+
+test('a bug that a child printed as JSON is told by its first line', () => {
+  const line = failureLines(new Error('boo\nmore'), { json: true, stream }).trim()
+  expect(problemOf(line)?.message).toContain('bug: Error: boo')
+})

@@ -18,10 +18,11 @@ export function failureLines(error: unknown, { json, stream }: Shown): string {
 
 function bugLines(error: unknown, { json, stream }: Shown): string {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  if (json) return `${JSON.stringify({ code: 'bug', args: {}, message: text, next: BUG_NEXT })}\n`
+  if (json) return `${JSON.stringify({ code: BUG, args: {}, message: text, next: BUG_NEXT })}\n`
   return `${paint(stream, 'red', 'error:')} this is a bug in Slipway: ${text}\n  next: ${BUG_NEXT}\n`
 }
 
+const BUG = 'bug'
 const BUG_NEXT = 'report it with the lines above'
 
 /** The failure in a line that `failureLines` wrote as JSON, from a child of ours; undefined for any other line. */
@@ -30,9 +31,14 @@ export function problemOf(line: string): SlipwayError | undefined {
   if (typeof value !== 'object' || value === null || !('code' in value) || !('next' in value))
     return undefined
   const { code } = value
+  if (code === BUG && 'message' in value) return bugOf(String(value.message))
   if (typeof code !== 'string' || !isCode(code)) return undefined
   return new SlipwayError(code, 'args' in value ? args(value.args) : {})
 }
+
+/** What a child of ours died of, for whoever started it: the first line, its log has the rest. */
+const bugOf = (message: string): SlipwayError =>
+  new SlipwayError('host_setup', { object: 'a process of Slipway', detail: `bug: ${message.split('\n')[0]}` })
 
 const isCode = (code: string): code is ErrorCode => code in errorTable
 

@@ -1,5 +1,7 @@
 /** How this program is started again, in source and bundled form alike. */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
+import { join, relative } from 'node:path'
+import { top } from './top.ts'
 
 /**
  * For what runs for months: V8 lets the young generation of a busy process grow to 16 MiB a half, which is 25 MiB more
@@ -7,13 +9,23 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
  */
 const FRUGAL = '--max-semi-space-size=2'
 
-/** Starts `slipway …args` in a session of its own, so that a terminal's Ctrl-C reaches only whom it is meant for. */
-export function spawnSelf(args: readonly string[], stdio: SpawnOptions['stdio']): ChildProcess {
-  const program = process.argv[1] ?? ''
-  return spawn(process.execPath, [...withoutFrugal(process.execArgv), FRUGAL, program, ...args], {
-    stdio: stdio ?? 'inherit',
-    detached: true,
-  })
+export interface SelfOptions {
+  readonly args: readonly string[]
+  readonly stdio: SpawnOptions['stdio']
+  /** A folder under which the child sees this installation, for it alone, and from which it runs. */
+  readonly mountedOn?: string
 }
 
-const withoutFrugal = (flags: readonly string[]): readonly string[] => flags.filter((flag) => flag !== FRUGAL)
+/** Starts `slipway …args` in a session of its own, so that a terminal's Ctrl-C reaches only whom it is meant for. */
+export function spawnSelf({ args, stdio, mountedOn }: SelfOptions): ChildProcess {
+  const options: SpawnOptions = { stdio: stdio ?? 'inherit', detached: true }
+  const flags = [...process.execArgv.filter((flag) => flag !== FRUGAL), FRUGAL]
+  const program = process.argv[1] ?? ''
+  if (mountedOn === undefined) return spawn(process.execPath, [...flags, program, ...args], options)
+  const moved = join(mountedOn, relative(top(), program))
+  const command = [process.execPath, ...flags, moved, ...args]
+  return spawn('unshare', ['--mount', '--', 'sh', '-c', MOUNT_AND_RUN, top(), mountedOn, ...command], options)
+}
+
+/** $0 is mounted on $1 in the child's own mount namespace; each step replaces the last, so that the pid stays. */
+const MOUNT_AND_RUN = 'mount --rbind "$0" "$1" && shift && exec "$@"'

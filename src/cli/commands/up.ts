@@ -31,13 +31,21 @@ export async function main(call: Call): Promise<number> {
   const account = await ensureUsers()
   const { readConfig } = await import('../../coordinator/index.ts')
   const { run, state } = readConfig(call.config)
-  await prepareFolders({ run, state, account })
+  const program = join(run, 'program')
+  await prepareFolders({ run, state, program, account })
   lockRunDirectory(run)
   const client = await reach(call)
   const stopCoordinator = new AbortController()
   const stopAgent = new AbortController()
-  const coordinator = keep(call, 'coordinator', stopCoordinator.signal, COORDINATOR_GRACE_MS)
-  const agent = keep(call, 'agent', stopAgent.signal, AGENT_GRACE_MS)
+  const coordinator = keep({
+    call,
+    name: 'coordinator',
+    signal: stopCoordinator.signal,
+    stopGraceMs: COORDINATOR_GRACE_MS,
+    // Its user may not be able to reach a checkout in somebody's home.
+    mountedOn: program,
+  })
+  const agent = keep({ call, name: 'agent', signal: stopAgent.signal, stopGraceMs: AGENT_GRACE_MS })
   const failed = Promise.race([coordinator.ended, agent.ended])
   failed.catch(() => undefined)
   const done = new AbortController()
@@ -66,13 +74,21 @@ function aborted(signal: AbortSignal): Promise<void> {
   })
 }
 
+interface Keep {
+  readonly call: Call
+  readonly name: 'coordinator' | 'agent'
+  readonly signal: AbortSignal
+  readonly stopGraceMs: number
+  readonly mountedOn?: string
+}
+
 interface Kept {
   /** Resolves when it serves for the first time. */
   readonly ready: Promise<void>
   readonly ended: Promise<void>
 }
 
-function keep(call: Call, name: 'coordinator' | 'agent', signal: AbortSignal, stopGraceMs: number): Kept {
+function keep({ call, name, signal, stopGraceMs, ...place }: Keep): Kept {
   const { stderr } = call.io
   const line = (text: string): void =>
     void stderr.write(call.json ? `${text}\n` : logLine(text, { process: name, stream: stderr }))
@@ -80,7 +96,8 @@ function keep(call: Call, name: 'coordinator' | 'agent', signal: AbortSignal, st
   const first = Promise.withResolvers<void>()
   const ended = keepRunning({
     name,
-    start: () => startChild({ args: ['--config', call.config, name, '--while-stdin', '--json'], line }),
+    start: () =>
+      startChild({ args: ['--config', call.config, name, '--while-stdin', '--json'], line, ...place }),
     clock: systemClock,
     signal,
     stopGraceMs,
@@ -132,6 +149,8 @@ async function met(client: Client, signal: AbortSignal) {
 interface Folders {
   readonly run: string
   readonly state: string
+  /** Where the coordinator sees this installation. */
+  readonly program: string
   readonly account: Account
 }
 
@@ -139,11 +158,12 @@ interface Folders {
  * The run directory is sticky and group-writable: the coordinator makes its sockets there, and cannot touch the folder
  * of the root agent beside them.
  */
-async function prepareFolders({ run, state, account }: Folders): Promise<void> {
+async function prepareFolders({ run, state, program, account }: Folders): Promise<void> {
   try {
     await mkdir(run, { recursive: true })
     await chown(run, 0, account.gid)
     await chmod(run, 0o1775)
+    await mkdir(program, { recursive: true })
     await mkdir(state, { recursive: true })
     await chown(state, account.uid, account.gid)
     await chmod(state, 0o700)

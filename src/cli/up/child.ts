@@ -3,25 +3,24 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { SlipwayError } from '../../model/index.ts'
 import { problemOf } from '../failure.ts'
-import { spawnSelf } from '../self.ts'
+import { type SelfOptions, spawnSelf } from '../self.ts'
 import type { Ended, RunningChild } from './keep-running.ts'
 
-export interface ChildOptions {
-  readonly args: readonly string[]
+export interface ChildOptions extends Pick<SelfOptions, 'args' | 'mountedOn'> {
   /** Gets each line of its log. */
   readonly line: (line: string) => void
 }
 
-export function startChild({ args, line }: ChildOptions): RunningChild {
-  const child = spawnSelf(args, ['pipe', 'pipe', 'pipe'])
+export function startChild({ line, ...self }: ChildOptions): RunningChild {
+  const child = spawnSelf({ ...self, stdio: ['pipe', 'pipe', 'pipe'] })
   const [stdin, stdout, stderr] = child.stdio
   if (!stdin || !stdout || !stderr) throw new Error('bug: a child without pipes')
   stdin.on('error', () => undefined)
   let problem: SlipwayError | undefined
   createInterface({ input: stderr }).on('line', (text) => {
     const said = problemOf(text)
-    if (said === undefined) line(text)
-    else problem = said
+    if (said === undefined || said.code === 'host_setup') line(text)
+    problem = said ?? problem
   })
   const ready = new Promise<void>((resolve) => {
     createInterface({ input: stdout }).on('line', (text) => {

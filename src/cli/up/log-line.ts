@@ -10,12 +10,12 @@ interface Options {
 export function logLine(line: string, { process, stream }: Options): string {
   const entry = parse(line)
   if (entry === undefined) return `${process} ${printable(line)}\n`
-  const { level, time, msg, event, pid, hostname, name, ...fields } = entry
+  const { level, time, msg, event, message, pid, hostname, name, ...fields } = entry
   const at = new Date(typeof time === 'number' || typeof time === 'string' ? time : Date.now())
   const details = Object.entries(fields)
     .filter(([, value]) => value !== undefined && value !== null)
     .map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
-  const words = [String(msg ?? event ?? ''), ...details].map(printable).join(' ')
+  const words = [String(msg ?? event ?? message ?? ''), ...details].map(printable).join(' ')
   const text = `${at.toISOString().slice(11, 23)} ${process} ${words}`
   return `${shade(level, stream, text)}\n`
 }
