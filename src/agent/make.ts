@@ -1,5 +1,5 @@
 /** The making of one machine, from nothing to ready, straight through. Undoing it is the caller's: `driver.destroy`. */
-import type { Access, MachineId, MachineSpec, TimelineStep } from '../model/index.ts'
+import type { Access, ImageManifest, MachineId, MachineSpec, TimelineStep } from '../model/index.ts'
 import { SlipwayError } from '../model/index.ts'
 import { type Deadline, withDeadline } from './deadline.ts'
 import type { GuestClock } from './guest-clock.ts'
@@ -44,11 +44,8 @@ export async function makeMachine(ports: AgentPorts, options: MakeOptions, makin
     throw new SlipwayError('create_failed', { machine, step: 'host', detail })
   }
   const { manifest, disk } = await ports.images.find(spec.image)
-  if (spec.diskGiB * BYTES_PER_GIB < manifest.virtualBytes) {
-    const imageGiB = Math.ceil(manifest.virtualBytes / BYTES_PER_GIB)
-    const detail = `flavor ${spec.flavor} has a disk of ${spec.diskGiB} GiB, its image needs ${imageGiB}`
-    throw new SlipwayError('create_failed', { machine, step: 'image', detail })
-  }
+  const detail = tooSmall(spec, manifest)
+  if (detail !== undefined) throw new SlipwayError('create_failed', { machine, step: 'image', detail })
   signal.throwIfAborted()
   const tools = options.tools === undefined ? {} : { tools: options.tools }
   const clone = await endedWithin({ clock, step: 'clone', deadlineMs: CLONE_MS, signal }, (inner) =>
@@ -63,6 +60,15 @@ export async function makeMachine(ports: AgentPorts, options: MakeOptions, makin
   await records.put({ state: 'ready', machine, spec, timeline: [...timeline], access })
   signal.throwIfAborted()
   return access
+}
+
+/** Said before a guest finds half a file system, or runs out of memory in its boot. */
+function tooSmall({ flavor, diskGiB, memoryMiB }: MachineSpec, image: ImageManifest): string | undefined {
+  const imageGiB = Math.ceil(image.virtualBytes / BYTES_PER_GIB)
+  if (diskGiB < imageGiB) return `flavor ${flavor} has a disk of ${diskGiB} GiB, its image needs ${imageGiB}`
+  const { memoryMiBMin = 0 } = image
+  if (memoryMiB >= memoryMiBMin) return undefined
+  return `flavor ${flavor} has ${memoryMiB} MiB of memory, its image needs ${memoryMiBMin}`
 }
 
 /** As `withDeadline`, but also waits until `task` has come to its end: nothing may be destroyed under its hands. */

@@ -23,7 +23,7 @@ import { WantedSets } from './wanted.ts'
 
 /** Expiry, silence and grace are looked at this often. */
 const TICK_MS = 1_000
-/** A tick that comes later than this: the process stood still, and nobody is to be punished for it. */
+/** A tick that is late by more than this: the process stood still, and nobody is to be punished for it. */
 const STALL_MS = 5_000
 const PRUNE_EVERY_MS = 600_000
 /** A connection that has not said hello by then is closed. */
@@ -50,7 +50,7 @@ export class Coordinator {
   readonly #turn: Turn
   readonly #questions: Questions
   readonly #inventory: Inventory
-  #tickedAtMs: number
+  #awakeAtMs: number
   #prunedAtMs = Number.NEGATIVE_INFINITY
   #stopTick: () => void = () => {}
   #closing = false
@@ -77,7 +77,7 @@ export class Coordinator {
     this.#questions = new Questions(ports.clock, ports.ids)
     this.#inventory = new Inventory({ state, ports, events, book, questions: this.#questions })
     restore(state, ports)
-    this.#tickedAtMs = ports.clock.now()
+    this.#awakeAtMs = ports.clock.now()
     events.started({ database: ports.store.database, epoch, leases: state.leases.size })
     this.#tick()
   }
@@ -88,7 +88,11 @@ export class Coordinator {
       if (!this.#fleet.hostOf(link)) link.close()
     })
     return {
-      receive: (frame) => this.#after(() => this.#receive(link, frame)),
+      receive: (frame) =>
+        this.#after(() => {
+          if (frame.type === 'answer') this.#questions.answer(link, frame)
+          else this.#fleet.take(link, frame)
+        }),
       malformed: (detail) => this.#after(() => this.#fleet.misbehaved(link, detail)),
       closed: () => {
         cancel()
@@ -239,29 +243,26 @@ export class Coordinator {
     this.#book.wakeAll()
   }
 
-  #receive(link: AgentLink, frame: FromAgent): void {
-    if (frame.type === 'hello') this.#fleet.hello(link, frame)
-    else if (frame.type === 'report') this.#fleet.report(link, frame)
-    else this.#questions.answer(link, frame)
-  }
-
   #tick(): void {
     const { clock, store } = this.#ports
-    const now = clock.now()
-    const stalledMs = now - this.#tickedAtMs - TICK_MS
-    this.#tickedAtMs = now
-    if (stalledMs > STALL_MS) {
-      this.#events.stalled({ stalledMs })
-      this.#state.shift(stalledMs)
-    }
     this.#after(() => {
       this.#leases.touchWatched()
       this.#fleet.tick()
-      if (now - this.#prunedAtMs < PRUNE_EVERY_MS) return
-      this.#prunedAtMs = now
+      if (clock.now() - this.#prunedAtMs < PRUNE_EVERY_MS) return
+      this.#prunedAtMs = clock.now()
       store.prune(clock.wall())
     })
     this.#stopTick = clock.after(TICK_MS, () => this.#tick())
+  }
+
+  /** There is an event a tick at least; when none came for long, nobody could be heard, so nobody was silent. */
+  #forgiveStall(): void {
+    const now = this.#ports.clock.now()
+    const stalledMs = now - this.#awakeAtMs - TICK_MS
+    this.#awakeAtMs = now
+    if (stalledMs < STALL_MS) return
+    this.#events.stalled({ stalledMs })
+    this.#state.shift(stalledMs, now)
   }
 
   /** A caller's turn: its failure is the caller's to hear. */
@@ -286,6 +287,7 @@ export class Coordinator {
 
   /** A store that refuses is logged, nothing has changed, and the next report or tick brings the event again. */
   #take(event: () => void): void {
+    this.#forgiveStall()
     try {
       event()
       this.#turn.run()

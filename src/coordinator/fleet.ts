@@ -49,8 +49,13 @@ export class Fleet {
     this.#epoch = parts.epoch
   }
 
+  take(link: AgentLink, frame: Hello | Report): void {
+    if (frame.type === 'hello') this.#hello(link, frame)
+    else this.#report(link, frame)
+  }
+
   /** An agent introduces itself. Refused: told why, and the connection ends. */
-  hello(link: AgentLink, hello: Hello): void {
+  #hello(link: AgentLink, hello: Hello): void {
     const failure = this.#refusal(link, hello)
     if (failure) {
       this.#events.agentRefused({ host: hello.host, failure })
@@ -75,7 +80,7 @@ export class Fleet {
     this.#events.hostConnected({ host: host.host, machines: hello.machines.length, stamp: hello.stamp })
   }
 
-  report(link: AgentLink, report: Report): void {
+  #report(link: AgentLink, report: Report): void {
     const host = this.hostOf(link)
     if (!host) return
     host.heardAtMs = this.#ports.clock.now()

@@ -136,12 +136,13 @@ export class State {
     this.reservations.set(id, { id, host, room })
   }
 
-  /** The process stood still for a while: nobody could be heard, so nobody was silent. */
-  shift(byMs: number): void {
+  /** The process stood still for a while, until `now`: that time counts for nobody. */
+  shift(byMs: number, now: number): void {
+    const later = (atMs: number): number => Math.min(now, atMs + byMs)
     for (const live of [...this.leases.values()]) {
-      this.setLease({ ...live, lease: { ...live.lease, aliveAtMs: live.lease.aliveAtMs + byMs } })
+      this.setLease({ ...live, lease: { ...live.lease, aliveAtMs: later(live.lease.aliveAtMs) } })
     }
-    for (const host of this.hosts.values()) host.heardAtMs += byMs
+    for (const host of this.hosts.values()) host.heardAtMs = later(host.heardAtMs)
   }
 
   /** Gives a host's machines up, and their room. */

@@ -14,4 +14,6 @@ export interface ImageManifest {
   readonly sizeBytes: number
   readonly virtualBytes: number
   readonly builtAt: string
+  /** What its recipe says a machine needs at least; absent for an image that came without a recipe of ours. */
+  readonly memoryMiBMin?: number | undefined
 }

@@ -150,7 +150,7 @@ async function bequeath(stateDir: string): Promise<void> {
 }
 
 /** Runs `clone` in a process that is killed as soon as it has done `step`. */
-async function killedAt(step: string, request: Readonly<Record<string, unknown>>): Promise<void> {
+export async function killedAt(step: string, request: Readonly<Record<string, unknown>>): Promise<void> {
   const file = join('/tmp', `slw-request-${process.pid}.json`)
   await writeFile(file, JSON.stringify({ ...request, step }))
   const child = spawn(process.execPath, [join(import.meta.dirname, 'clone-until.ts'), file], {

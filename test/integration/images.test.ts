@@ -1,10 +1,10 @@
 /** Images with real parts: what qemu-img writes, builds that fail, hang and are killed, and the tiny recipe itself. */
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type BuildWatcher, buildImage, ImageStore } from '../../src/agent/images/index.ts'
+import { type BuildWatcher, buildImage, ImageStore, readRecipe } from '../../src/agent/images/index.ts'
 import { inspectQcow2 } from '../../src/agent/images/qcow2-header.ts'
 import { tinyImage } from '../conformance/tiny-image.ts'
 
@@ -69,7 +69,7 @@ describe('a build', () => {
     })
   const left = async () => (await readdir(store.folder)).filter((name) => !name.startsWith('making.lock'))
   /** Writes its process ids outside, as a process namespace hides them, by holding a file of a telling name open. */
-  const linger = () => `exec 9>"${join(dir, 'held')}"; sleep 600 & sleep 600`
+  const linger = () => `exec 9>"${join(dir, 'held')}"; sleep 600 & echo "step: waiting"; sleep 600`
   const holders = () => {
     const found = text('sh', ['-c', 'ls -l /proc/[0-9]*/fd/9 2>/dev/null || true'])
     return found.split('\n').filter((line) => line.endsWith(join(dir, 'held'))).length
@@ -106,7 +106,7 @@ describe('a build', () => {
   })
 
   it('that is cancelled ends with all its processes and mounts, and leaves nothing', async () => {
-    await recipe(`mount -t tmpfs none "$2"; echo "step: waiting"; ${linger()}`)
+    await recipe(`mount -t tmpfs none "$2"; ${linger()}`)
     const cancel = new AbortController()
     const watch = { ...quiet, step: () => cancel.abort(new Error('enough')) }
     await expect(build({ watch, signal: cancel.signal })).rejects.toThrow('enough')
@@ -123,22 +123,80 @@ describe('a build', () => {
   })
 
   it('whose builder is killed leaves no process, and its folder goes with the next look', async () => {
-    await recipe(`echo "step: waiting"; ${linger()}`)
+    await recipe(linger())
     const source = builderSource('odd', join(dir, 'recipes'), store.folder)
     const builder = spawn(process.execPath, ['--input-type=module', '--eval', source], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
-    await new Promise((resolve) => builder.stdout.once('data', resolve))
-    expect(holders()).toBeGreaterThan(0)
-    await expect(build()).rejects.toMatchObject({ code: 'too_busy' })
     const ended = new Promise((resolve) => builder.once('close', resolve))
-    builder.kill('SIGKILL')
-    await ended
+    try {
+      await new Promise((resolve) => builder.stdout.once('data', resolve))
+      expect(holders()).toBeGreaterThan(0)
+      await expect(build()).rejects.toMatchObject({ code: 'too_busy' })
+    } finally {
+      builder.kill('SIGKILL')
+      await ended
+    }
     await expect.poll(holders, { timeout: 5_000 }).toBe(0)
     expect(await left()).toHaveLength(1)
     expect(await store.list()).toEqual([])
     expect(await left()).toEqual([])
   })
+})
+
+describe('what two machines must not share', () => {
+  const check = () => spawnSync(join(shipped, 'disk/unshared'), [join(dir, 'tree')], { encoding: 'utf8' })
+  const put = async (path: string, content = 'x') => {
+    await mkdir(join(dir, 'tree', path, '..'), { recursive: true })
+    await writeFile(join(dir, 'tree', path), content)
+  }
+  beforeEach(async () => {
+    await put('etc/passwd', 'root:x:0:0:root:/root:/bin/sh\nnobody:*:65534:65534::/:/bin/false\n')
+    await put('etc/shadow', 'root:*:19000:0:99999:7:::\nsshd:!:19000::::::\n')
+    await put('etc/machine-id', '')
+    await put('etc/ssh/sshd_config')
+  })
+  it('is not in a clean tree', () => {
+    expect(check()).toMatchObject({ status: 0, stderr: '' })
+  })
+  it.each([
+    ['etc/ssh/ssh_host_ed25519_key', 'x'],
+    ['etc/dropbear/dropbear_ed25519_host_key', 'x'],
+    ['etc/machine-id', '0123456789abcdef0123456789abcdef\n'],
+    ['var/lib/systemd/random-seed', 'x'],
+    ['root/.ssh/authorized_keys', 'x'],
+    ['home/job/.ssh/id_ed25519', 'x'],
+    ['etc/apt/auth.conf', 'x'],
+    ['root/.netrc', 'x'],
+  ])('is found in %s', async (path, content) => {
+    await put(path, content)
+    expect(check()).toMatchObject({ status: 1, stderr: expect.stringContaining(path) })
+  })
+  it.each([
+    ['etc/shadow', 'root:$y$j9T$abc:19000::::::\n'],
+    ['etc/shadow', 'root::19000::::::\n'],
+    ['etc/passwd', 'root::0:0:root:/root:/bin/sh\n'],
+  ])('is found in the accounts of %s: %j', async (path, content) => {
+    await put(path, content)
+    expect(check()).toMatchObject({ status: 1, stderr: expect.stringContaining('password of root') })
+  })
+})
+
+it('a full disk is said before anything is written', async () => {
+  await mkdir(store.folder)
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'none', store.folder])
+  try {
+    const recipe = await readRecipe(shipped, 'tiny')
+    const { signal } = new AbortController()
+    const full = { code: 'disk_full', args: { path: store.folder } }
+    const file = tinyImage().disk
+    await expect(store.install({ file, recipe, builtAtMs: 0, signal })).rejects.toMatchObject(full)
+    const build = { name: 'tiny', recipes: shipped, store, watch: quiet, wall: Date.now, signal }
+    await expect(buildImage(build)).rejects.toMatchObject(full)
+    expect((await readdir(store.folder)).filter((name) => !name.startsWith('making.lock'))).toEqual([])
+  } finally {
+    execFileSync('umount', [store.folder])
+  }
 })
 
 it('the tiny recipe makes an image that is whole', async () => {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
-const program = join(import.meta.dirname, '../../src/cli/main.ts')
+export const program = join(import.meta.dirname, '../../src/cli/main.ts')
 
 export interface Paths {
   readonly folder: string
@@ -14,6 +14,8 @@ export interface Paths {
   readonly config: string
   readonly run: string
   readonly socket: string
+  /** Part of the name of everything it makes on this machine. */
+  readonly host: string
 }
 
 export interface InstanceOptions {
@@ -44,7 +46,7 @@ export function layOut({ driver, coordinatorToml = '', agentToml = '', images }:
     `host = "${host}"\ndriver = "${driver}"\nstate = ${quoted('agent')}\nrun = ${quoted('run/agent')}\n` +
       `coordinator = ${quoted('run/agent.sock')}\nimages = ${JSON.stringify(images ?? join(folder, 'images'))}\n${agentToml}`,
   )
-  return { folder, config: folder, run, socket: join(run, 'admin.sock') }
+  return { folder, config: folder, run, socket: join(run, 'admin.sock'), host }
 }
 
 export const remove = ({ folder }: Paths): void => rmSync(folder, { recursive: true, force: true })
@@ -96,12 +98,24 @@ export async function call(paths: Paths, ...args: readonly string[]): Promise<Ou
 }
 
 /** Pids of processes whose command line holds `words` in this order, one after another. */
-export function pidsOf(...words: readonly string[]): readonly number[] {
-  return readdirSync('/proc')
+export const pidsOf = (...words: readonly string[]): readonly number[] =>
+  pids().filter((pid) => commandLine(pid).includes(`${words.join('\0')}\0`))
+
+/** Command lines of all that runs for it: its own processes, its libvirtd, its machines. */
+export const processesOf = ({ folder, host }: Paths): readonly string[] =>
+  pids()
+    .map(commandLine)
+    .filter((line) => line.includes(folder) || line.includes(`slw.${host}.`))
+    .map((line) => line.replaceAll('\0', ' ').slice(0, 200))
+
+/** Pid of the QEMU of its only machine. */
+export const qemuOf = ({ host }: Paths): number | undefined =>
+  pids().find((pid) => commandLine(pid).includes(`guest=slw.${host}.`))
+
+const pids = (): readonly number[] =>
+  readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
-    .filter((pid) => commandLine(pid).includes(`${words.join('\0')}\0`))
-}
 
 function commandLine(pid: number): string {
   try {
@@ -115,7 +129,7 @@ function commandLine(pid: number): string {
 export async function eventually<T>(
   what: string,
   deadlineMs: number,
-  holds: () => T | undefined | Promise<T | undefined>,
+  holds: () => T | undefined | false | Promise<T | undefined | false>,
 ): Promise<T> {
   const giveUpAt = performance.now() + deadlineMs
   for (;;) {

@@ -16,7 +16,6 @@ const recipe: Recipe = {
   firmware: 'bios',
   user: 'root',
   memoryMiBMin: 128,
-  description: 'for tests',
   buildMiB: 1,
 }
 const none: ReadonlyMap<ImageDigest, number> = new Map()

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { imageDigest } from '../../api/server.ts'
 import { type HostImage, type ImageManifest, SlipwayError } from '../../model/index.ts'
-import { imageName, imageVersion, type Recipe } from './recipe.ts'
+import { imageName, imageVersion, memoryMiBMin, type Recipe } from './recipe.ts'
 
 export const MANIFEST_BYTES_MAX = 16 * 1024
 const MIB = 1024 * 1024
@@ -19,13 +19,14 @@ const schema = z.strictObject({
   sizeBytes: bytes,
   virtualBytes: bytes,
   builtAt: z.iso.datetime(),
+  memoryMiBMin: memoryMiBMin.optional(),
 })
 
 /** What a recipe says, joined with what was seen of the file it made. */
 export const manifestOf = (
-  { name, version, os, arch, firmware, user }: Recipe,
+  { name, version, os, arch, firmware, user, memoryMiBMin }: Recipe,
   seen: Pick<ImageManifest, 'digest' | 'sizeBytes' | 'virtualBytes' | 'builtAt'>,
-): ImageManifest => ({ name, version, os, arch, firmware, user, ...seen })
+): ImageManifest => ({ name, version, os, arch, firmware, user, memoryMiBMin, ...seen })
 
 /** Throws `bad_config` naming `file`. */
 export function parseManifest(file: string, text: string): ImageManifest {

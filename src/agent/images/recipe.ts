@@ -8,6 +8,8 @@ import { parseToml } from '../toml-file.ts'
 
 export const imageName = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/)
 export const imageVersion = z.string().regex(/^[0-9A-Za-z][0-9A-Za-z.+-]{0,31}$/)
+/** What a machine of it needs at least. */
+export const memoryMiBMin = z.int().min(32).max(1_048_576)
 
 const schema = z.strictObject({
   name: imageName,
@@ -17,9 +19,7 @@ const schema = z.strictObject({
   firmware: z.enum(['bios', 'uefi']),
   /** Whom the front logs in as. */
   user: z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/),
-  /** What a machine of it needs at least, for people who write flavors. */
-  memoryMiBMin: z.int().min(32).max(1_048_576),
-  description: z.string().min(1).max(200),
+  memoryMiBMin,
   /** Room that the build needs while it runs. */
   buildMiB: z.int().min(1).max(1_048_576),
 })

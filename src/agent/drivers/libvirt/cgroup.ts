@@ -1,6 +1,6 @@
 import { readdir, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type HostId, type MachineId, SlipwayError } from '../../../model/index.ts'
+import { type HostId, type MachineId, SlipwayError, sleep, systemClock } from '../../../model/index.ts'
 import { parseResourceName } from '../resource-name.ts'
 
 /**
@@ -66,12 +66,26 @@ async function set(file: string, value: string): Promise<boolean> {
   }
 }
 
-/** Removes an empty control group and those below it; fine if it is gone. */
+/** A process that was just killed holds its group until its parent has looked at it. */
+const BUSY_MS_MAX = 10_000
+const BUSY_POLL_MS = 50
+
+/** Removes a control group without living processes, and those below it; fine if it is gone. */
 export async function removeCgroup(path: string): Promise<void> {
   for (const child of await children(path)) await removeCgroup(join(path, child))
-  await rmdir(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error
-  })
+  for (let waitedMs = 0; ; waitedMs += BUSY_POLL_MS) {
+    const code = await rmdir(path).then(
+      () => undefined,
+      (error: NodeJS.ErrnoException) => error.code,
+    )
+    if (code === undefined || code === 'ENOENT') return
+    if (code !== 'EBUSY' || waitedMs >= BUSY_MS_MAX)
+      throw new SlipwayError('host_setup', {
+        object: `control group ${path}`,
+        detail: `it cannot be removed: ${code}`,
+      })
+    await sleep(systemClock, BUSY_POLL_MS)
+  }
 }
 
 /** Names of the directories in a directory; none if it is not there. */

@@ -1,9 +1,12 @@
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { cleanLines, consoleTail } from './console.ts'
+import { parseId } from '../../../model/index.ts'
+import { attachConsole, cleanLines, consoleTail } from './console.ts'
 
 describe('the console’s last lines', () => {
   test('lose colours, cursor movements, titles and bells whole', () => {
@@ -31,5 +34,35 @@ describe('the console’s last lines', () => {
   })
   test('are none where there is no log', async () => {
     expect(await consoleTail('/nowhere/console.log', 5)).toEqual([])
+  })
+})
+
+describe('the live console', () => {
+  const machine = parseId('MachineId', `m-${'0'.repeat(26)}`)
+  const served = async (path: string) => {
+    const server = createServer((line) => line.on('data', (bytes) => line.write(`${bytes}`.toUpperCase())))
+    await once(server.listen(path), 'listening')
+    return server
+  }
+  test('goes both ways until its reader has enough', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'slw-console-'))
+    const server = await served(join(dir, '1'))
+    const reader = new AbortController()
+    const live = await attachConsole(join(dir, '1'), { machine, signal: reader.signal })
+    live.write(Buffer.from('login'))
+    const said: string[] = []
+    for await (const bytes of live.output) {
+      said.push(Buffer.from(bytes).toString())
+      reader.abort()
+    }
+    expect(said).toEqual(['LOGIN'])
+    server.close()
+    rmSync(dir, { recursive: true })
+  })
+  test('is not there once its machine is not', async () => {
+    const { signal } = new AbortController()
+    await expect(attachConsole('/nowhere/1', { machine, signal })).rejects.toMatchObject({
+      code: 'not_found',
+    })
   })
 })

@@ -1,7 +1,8 @@
+import { once } from 'node:events'
 import { open } from 'node:fs/promises'
-import { type Connection, ConsoleFlag, type Domain, openConsole } from '../../../libvirt/index.ts'
+import { connect, type Socket } from 'node:net'
+import { type MachineId, SlipwayError } from '../../../model/index.ts'
 import type { ConsoleStream } from '../driver.ts'
-import { refusal } from './refusal.ts'
 
 /** Of the log's end: more than anybody reads. */
 const TAIL_BYTES = 64 * 1024
@@ -38,41 +39,41 @@ async function readTail(file: string): Promise<string> {
 }
 
 /**
- * The live console; whoever had it before loses it. On a connection of its own: input that the guest does not read is
- * held by libvirtd as an unanswered call.
+ * The live console, which QEMU serves on a socket inside the machine's enclosure: libvirt's own call for it takes a
+ * terminal only, and a terminal would have to be shared with the host. One reader at a time; it is ours to say which.
  */
 export async function attachConsole(
-  connection: Connection,
-  domain: Domain,
-  signal: AbortSignal,
+  path: string,
+  { machine, signal }: { readonly machine: MachineId; readonly signal: AbortSignal },
 ): Promise<ConsoleStream> {
+  const socket = connect({ path })
   try {
-    const stream = await openConsole(connection, domain, {
-      device: 'serial0',
-      flags: ConsoleFlag.force,
-      signal,
-    })
-    stream.once('close', () => void connection.close())
-    return {
-      output: untilAborted(stream, signal),
-      write: (bytes) => {
-        stream.write(bytes)
-      },
-    }
+    await once(socket, 'connect', { signal })
   } catch (error) {
-    await connection.close()
-    throw refusal(error, { action: 'open the console of', object: domain.name })
+    socket.on('error', () => undefined).destroy()
+    signal.throwIfAborted()
+    throw new SlipwayError('not_found', { kind: 'console of machine', name: machine }, { cause: error })
+  }
+  // The end of the machine or of its reader; either way there is nothing more to read.
+  socket.on('error', () => undefined)
+  const leave = (): void => void socket.destroy()
+  signal.addEventListener('abort', leave, { once: true })
+  socket.once('close', () => signal.removeEventListener('abort', leave))
+  return {
+    output: untilClosed(socket),
+    write(bytes) {
+      if (socket.writableLength < UNREAD_BYTES_MAX) socket.write(bytes)
+    },
   }
 }
 
-/** An aborted reader is a reader that has enough, not an error. */
-async function* untilAborted(
-  stream: AsyncIterable<Uint8Array>,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array> {
+/** What a guest that reads nothing is sent before more is dropped. */
+const UNREAD_BYTES_MAX = 64 * 1024
+
+async function* untilClosed(socket: Socket): AsyncGenerator<Uint8Array> {
   try {
-    yield* stream
-  } catch (error) {
-    if (!signal.aborted) throw refusal(error, { action: 'read the console of', object: 'a machine' })
+    yield* socket
+  } catch {
+    // Reading from a socket that was destroyed under the reader ends the reading.
   }
 }

@@ -34,15 +34,13 @@ import { closeLink, openLink, type Slot, slotOf } from './network/index.ts'
 import type { Origin } from './origin.ts'
 import { freeDiskMiB, machineFiles } from './overlay.ts'
 import { listResources, removeResource, runningMachines } from './resources.ts'
-import { type Layout, type LibvirtSettings, layoutOf } from './settings.ts'
+import { consolePath, type Layout, type LibvirtSettings, layoutOf } from './settings.ts'
 import { askHost, closeWorkshop, openWorkshop, type Workshop } from './workshop.ts'
 
 interface Signalled {
   readonly signal: AbortSignal
 }
 
-/** How long something waits for libvirt to come back before it fails. */
-const RECOVERY_MS_MAX = 10_000
 const MIB = 1024 * 1024
 
 /** Machines by QEMU under a libvirtd of our own, each behind its own uid, root, network and limits. */
@@ -51,10 +49,12 @@ export class LibvirtDriver implements Driver {
   readonly #settings: LibvirtSettings
   readonly #layout: Layout
   readonly #watch: MachineWatch
+  readonly #readers = new Map<MachineId, AbortController>()
   readonly #makings = new Makings()
   /** Of those, the ones that are to be frozen: nobody else knows of them. */
   readonly #moulds = new Set<MachineId>()
   #workshop: Promise<Workshop> | undefined
+  #looking = false
 
   constructor(settings: LibvirtSettings) {
     this.#settings = settings
@@ -81,7 +81,7 @@ export class LibvirtDriver implements Driver {
       throw new SlipwayError('not_root', { what: 'the agent with the libvirt driver' })
     this.#workshop ??= openWorkshop(this.#settings, {
       watch: this.#watch,
-      reconnected: () => void this.#compare(),
+      look: () => void this.#compare(),
       signal,
     })
     try {
@@ -161,8 +161,7 @@ export class LibvirtDriver implements Driver {
   }
 
   async running(): Promise<ReadonlySet<MachineId>> {
-    const { hypervisor } = await this.#recovered()
-    const running = await runningMachines(hypervisor, this.#settings.host)
+    const running = await runningMachines(await this.#recovered())
     return new Set([...running].filter((machine) => !this.#moulds.has(machine)))
   }
 
@@ -176,10 +175,18 @@ export class LibvirtDriver implements Driver {
     return consoleTail(machineFiles(this.#layout.machinesDir, this.#settings.host, machine).consoleLog, lines)
   }
 
+  /** Whoever had the machine's console before loses it. */
   async attachConsole(machine: MachineId, { signal }: Signalled): Promise<ConsoleStream> {
-    const { hypervisor } = await this.#prepared()
-    const domain = await this.#domainOf(machine)
-    return attachConsole(await hypervisor.connect(signal), domain, signal)
+    await this.#prepared()
+    const { number } = await this.#slotOf(machine)
+    this.#readers.get(machine)?.abort(new SlipwayError('cancelled', { what: 'an earlier console' }))
+    const reader = new AbortController()
+    const end = AbortSignal.any([signal, reader.signal])
+    this.#readers.set(machine, reader)
+    end.addEventListener('abort', () => {
+      if (this.#readers.get(machine) === reader) this.#readers.delete(machine)
+    })
+    return attachConsole(consolePath(this.#layout.daemon, number), { machine, signal: end })
   }
 
   events({ signal }: Signalled): AsyncIterable<DriverEvent> {
@@ -221,16 +228,18 @@ export class LibvirtDriver implements Driver {
   /** In the order of the list: nothing is taken away from under a living QEMU. */
   async #raze(shop: Workshop, machine: MachineId): Promise<void> {
     this.#watch.forget(machine)
-    await shop.hypervisor.recovered(RECOVERY_MS_MAX)
+    await shop.hypervisor.recovered()
     for (const resource of await listResources(shop, machine)) await removeResource(shop, resource)
     shop.stock.refill()
   }
 
-  /** If libvirt is away again, the next reconnection compares. */
+  /** If libvirt is away, the next look tells. */
   async #compare(): Promise<void> {
     const shop = await this.#workshop
-    if (shop === undefined) return
-    const running = await runningMachines(shop.hypervisor, this.#settings.host).catch(() => undefined)
+    if (shop === undefined || this.#looking) return
+    this.#looking = true
+    const running = await runningMachines(shop).catch(() => undefined)
+    this.#looking = false
     if (running !== undefined) this.#watch.compare(running)
   }
 
@@ -241,7 +250,7 @@ export class LibvirtDriver implements Driver {
 
   async #recovered(): Promise<Workshop> {
     const shop = await this.#prepared()
-    await shop.hypervisor.recovered(RECOVERY_MS_MAX)
+    await shop.hypervisor.recovered()
     return shop
   }
 

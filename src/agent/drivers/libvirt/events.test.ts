@@ -50,6 +50,7 @@ describe('what became of a machine', () => {
       watch.heard(said('stopped', 'shutdown'))
       watch.heard(said('stopped', 'failed'))
       watch.compare(new Set())
+      watch.compare(new Set())
     })
     expect(twice).toHaveLength(1)
   })
@@ -64,8 +65,26 @@ describe('what became of a machine', () => {
     const other = resourceName(parseId('HostId', 'other'), machine)
     expect(await told((watch) => watch.heard(said('stopped', 'shutdown', other)))).toEqual([])
   })
-  test('is that it vanished if libvirt was away', async () => {
-    expect(await told((watch) => watch.compare(new Set()))).toMatchObject([{ machine, kind: 'vanished' }])
-    expect(await told((watch) => watch.compare(new Set([machine])))).toEqual([])
+  test('is that it vanished, if it is found missing twice in a row', async () => {
+    const missing = new Set<never>()
+    const twice = await told((watch) => {
+      watch.compare(missing)
+      watch.compare(missing)
+    })
+    expect(twice).toMatchObject([{ machine, kind: 'vanished' }])
+    const once = await told((watch) => {
+      watch.compare(missing)
+      watch.compare(new Set([machine]))
+      watch.compare(missing)
+    })
+    expect(once).toEqual([])
+  })
+  test('is what libvirt says, if that comes between two looks', async () => {
+    const seen = await told((watch) => {
+      watch.compare(new Set())
+      watch.heard(said('stopped', 'shutdown'))
+      watch.compare(new Set())
+    })
+    expect(seen).toMatchObject([{ kind: 'stopped' }])
   })
 })

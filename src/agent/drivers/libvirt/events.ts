@@ -13,6 +13,7 @@ const EVENTS_MAX = 1_000
 export class MachineWatch {
   readonly #host: HostId
   readonly #expected = new Set<MachineId>()
+  #missing: ReadonlySet<MachineId> = new Set()
   readonly #inboxes = new Set<Inbox<DriverEvent>>()
 
   constructor(host: HostId) {
@@ -43,11 +44,15 @@ export class MachineWatch {
       this.#tell({ machine, kind, detail: `${event}: ${detail}` })
   }
 
-  /** After a time without libvirt: who is gone has vanished, we cannot know how. */
+  /**
+   * Who is not among `running` twice in a row has vanished, we cannot know how. Once is no proof: libvirt forgets a
+   * domain a moment before we hear why.
+   */
   compare(running: ReadonlySet<MachineId>): void {
-    for (const machine of this.#expected)
-      if (!running.has(machine))
-        this.#tell({ machine, kind: 'vanished', detail: 'gone while libvirt was away' })
+    const missing = [...this.#expected].filter((machine) => !running.has(machine))
+    for (const machine of missing)
+      if (this.#missing.has(machine)) this.#tell({ machine, kind: 'vanished', detail: 'gone unseen' })
+    this.#missing = new Set(missing)
   }
 
   #tell(event: DriverEvent): void {

@@ -1,6 +1,5 @@
 import {
   type Caller,
-  Connection,
   type Domain,
   domains,
   ErrorNumber,
@@ -11,19 +10,22 @@ import {
 } from '../../../libvirt/index.ts'
 import { SlipwayError, sleep, systemClock, within } from '../../../model/index.ts'
 import { CLIENT_REQUESTS_MAX, type Daemon } from './daemon/index.ts'
-import { asking } from './refusal.ts'
+import { type Asked, asking, refusal } from './refusal.ts'
 
 export interface HypervisorListeners {
   readonly lifecycle: (event: LifecycleEvent) => void
-  /** Connected again after a loss: whatever happened in between was not reported. */
-  readonly reconnected: () => void
+  /** Time to look for oneself: an event may have been lost with a connection. */
+  readonly look: () => void
 }
 
 const URI = 'qemu:///system'
 /** QEMU is asked about itself at the first start on a host, and that takes seconds. */
 const OPEN_MS_MAX = 30_000
 const START_MS_MAX = 90_000
+/** How long a call waits for a libvirtd that is being replaced. */
+const RECOVERY_MS_MAX = 15_000
 const WATCH_MS = 500
+const LOOK_EVERY = 4
 /** A libvirtd that answers no ping for so long is replaced; its QEMUs do not notice. */
 const KEEP_ALIVE = { intervalMs: 2_000, count: 4 }
 const BACK_OFF = { firstMs: 50, maxMs: 500 }
@@ -32,14 +34,13 @@ const BACK_OFF = { firstMs: 50, maxMs: 500 }
  * The way to libvirt, kept open: the private daemons are started when missing, replaced when dead or deaf, and the
  * connection comes back by itself.
  *
- *   start ─► watching: alive? ──no──► ensure ─► (the connection finds the new one) ─► reconnected
+ *   start ─► watching: alive? ──no──► ensure ─► (the connection finds the new one by itself)
  */
 export class Hypervisor {
   readonly #daemon: Daemon
   readonly #connection: ResidentConnection
   readonly #stop = new AbortController()
   readonly #watch: Promise<void>
-  #connects = 0
 
   /** Starts the daemons if need be and waits until libvirt answers. Errors: `host_setup`, `hypervisor_down`. */
   static async start(
@@ -69,20 +70,11 @@ export class Hypervisor {
       backOff: BACK_OFF,
       on: {
         lifecycle: listeners.lifecycle,
-        connected: () => {
-          if (this.#connects++ > 0) listeners.reconnected()
-        },
         disconnected: (reason) => this.#replaceIfDeaf(reason),
         attemptFailed: (reason) => this.#replaceIfDeaf(reason),
       },
     })
-    this.#watch = this.#keepAlive()
-  }
-
-  /** Another connection, for what may hold one up; the caller closes it. */
-  connect(signal: AbortSignal): Promise<Connection> {
-    const opening = Connection.open({ socketPath: this.#daemon.socket, uri: URI, signal })
-    return asking({ action: 'connect to', object: 'libvirt' }, opening)
+    this.#watch = this.#keepAlive(listeners.look)
   }
 
   get caller(): Caller {
@@ -95,22 +87,37 @@ export class Hypervisor {
 
   /** The domain of that name, or undefined. */
   async find(name: string): Promise<Domain | undefined> {
-    try {
-      return await this.domains.lookupByName(name, { timeoutMs: CALL_MS_MAX })
-    } catch (error) {
-      if (error instanceof LibvirtError && error.code === ErrorNumber.NO_DOMAIN) return undefined
-      return asking({ action: 'find', object: name }, Promise.reject(error))
-    }
+    return this.#again({ action: 'find', object: name }, async () => {
+      try {
+        return await this.domains.lookupByName(name, { timeoutMs: CALL_MS_MAX })
+      } catch (error) {
+        if (error instanceof LibvirtError && error.code === ErrorNumber.NO_DOMAIN) return undefined
+        throw error
+      }
+    })
   }
 
   /** All domains, or those that `ListFlag` selects. */
   async list(flags = 0): Promise<readonly Domain[]> {
-    return asking({ action: 'list', object: 'domains' }, this.domains.list({ flags, timeoutMs: CALL_MS_MAX }))
+    return this.#again({ action: 'list', object: 'domains' }, () =>
+      this.domains.list({ flags, timeoutMs: CALL_MS_MAX }),
+    )
+  }
+
+  /** A question, asked once more if libvirtd was lost over it: it changes nothing, so it may be asked twice. */
+  async #again<T>(asked: Asked, question: () => Promise<T>): Promise<T> {
+    try {
+      return await question()
+    } catch (error) {
+      if (!(error instanceof LibvirtConnectionError)) throw refusal(error, asked)
+      await this.recovered()
+      return asking(asked, question())
+    }
   }
 
   /** Waits until libvirt answers again, for what must be done and can wait. */
-  async recovered(deadlineMs: number): Promise<void> {
-    await within({ step: 'libvirt', deadlineMs, signal: this.#stop.signal }, (signal) =>
+  async recovered(): Promise<void> {
+    await within({ step: 'libvirt', deadlineMs: RECOVERY_MS_MAX, signal: this.#stop.signal }, (signal) =>
       this.#connection.ready({ signal }),
     )
   }
@@ -145,12 +152,13 @@ export class Hypervisor {
   }
 
   /** Errors are tried again: there is nobody else who could start it. */
-  async #keepAlive(): Promise<void> {
+  async #keepAlive(look: () => void): Promise<void> {
     const { signal } = this.#stop
-    while (!signal.aborted) {
+    for (let round = 1; !signal.aborted; round++) {
       await sleep(systemClock, WATCH_MS, signal).catch(() => {})
-      if (signal.aborted || (await this.#daemon.isAlive())) continue
-      await this.#daemon.ensure(signal).catch(() => {})
+      if (signal.aborted) return
+      if (round % LOOK_EVERY === 0) look()
+      if (!(await this.#daemon.isAlive())) await this.#daemon.ensure(signal).catch(() => {})
     }
   }
 }

@@ -1,7 +1,7 @@
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ListFlag } from '../../../libvirt/index.ts'
-import { assert, type HostId, type MachineId } from '../../../model/index.ts'
+import { assert, type MachineId } from '../../../model/index.ts'
 import type { Resource } from '../driver.ts'
 import { parseResourceName, resourceName } from '../resource-name.ts'
 import { machineCgroups, machineOfCgroup, removeCgroup } from './cgroup.ts'
@@ -25,17 +25,28 @@ import { listOverlays, removeOverlay } from './overlay.ts'
 import { asking } from './refusal.ts'
 import type { Layout, LibvirtSettings } from './settings.ts'
 
-/** Machines whose guest runs; one that is paused is half made, or stuck. */
-export async function runningMachines(hypervisor: Hypervisor, host: HostId): Promise<ReadonlySet<MachineId>> {
-  const names = (await hypervisor.list(ListFlag.running)).map(({ name }) => parseResourceName(host, name))
-  return new Set(names.filter((machine) => machine !== undefined))
-}
-
 export interface Estate {
   readonly settings: LibvirtSettings
   readonly layout: Layout
   readonly ledger: SlotLedger
   readonly hypervisor: Hypervisor
+}
+
+/**
+ * Machines whose guest runs: libvirt says so, and its QEMU lives. One that is paused is half made or stuck; one whose
+ * QEMU died while libvirtd was away may stay in libvirt's list for half a minute.
+ */
+export async function runningMachines({
+  settings,
+  ledger,
+  hypervisor,
+}: Estate): Promise<ReadonlySet<MachineId>> {
+  const { host, uidBase } = settings
+  const domains = await hypervisor.list(ListFlag.running)
+  const [owners, processes] = await Promise.all([ledger.assigned(), enclosedProcesses(daemonName(host))])
+  const living = new Set(processes.map(({ uid }) => owners.get(uid - uidBase)))
+  const machines = domains.map(({ name }) => parseResourceName(host, name))
+  return new Set(machines.filter((machine) => machine !== undefined).filter((machine) => living.has(machine)))
 }
 
 /** One sort of thing on the host: what there is of it, and how one of it goes. */
@@ -46,7 +57,7 @@ interface Kind {
 }
 
 /** libvirt ends QEMU with SIGTERM, then SIGKILL, and answers when it is gone. */
-const DESTROY_MS_MAX = 30_000
+const DESTROY_MS_MAX = 60_000
 
 /** Everything of ours on this host, of one machine if given, in the order in which it must go. */
 export async function listResources(estate: Estate, of?: MachineId): Promise<readonly Resource[]> {

@@ -63,9 +63,9 @@ export async function openWorkshop(
   settings: LibvirtSettings,
   {
     watch,
-    reconnected,
+    look,
     signal,
-  }: { readonly watch: MachineWatch; readonly reconnected: () => void; readonly signal: AbortSignal },
+  }: { readonly watch: MachineWatch; readonly look: () => void; readonly signal: AbortSignal },
 ): Promise<Workshop> {
   const layout = layoutOf(settings)
   const { acceleration, machineType, identity, cloning } = await askHost(settings, signal)
@@ -83,9 +83,9 @@ export async function openWorkshop(
     uid: settings.uidBase,
     kvm: acceleration === 'hardware',
   })
-  const listeners = { lifecycle: watch.heard.bind(watch), reconnected }
+  const listeners = { lifecycle: watch.heard.bind(watch), look }
   const hypervisor = await Hypervisor.start(daemon, listeners, signal)
-  for (const machine of await runningMachines(hypervisor, settings.host)) watch.expect(machine)
+  for (const machine of await runningMachines({ settings, layout, ledger, hypervisor })) watch.expect(machine)
   await dropSpares(settings, ledger)
   const stock = new NamespaceStock({
     ledger,

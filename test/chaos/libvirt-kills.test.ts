@@ -1,0 +1,196 @@
+/** SIGKILL, SIGSTOP and their like, to every process a machine needs; what remains is looked at from outside. */
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { DriverEvent } from '../../src/agent/drivers/driver.ts'
+import { machineCgroups } from '../../src/agent/drivers/libvirt/cgroup.ts'
+import { enclosedProcesses } from '../../src/agent/drivers/libvirt/daemon/index.ts'
+import type { LibvirtDriver } from '../../src/agent/drivers/libvirt/index.ts'
+import type { MachineId } from '../../src/model/index.ts'
+import { killedAt, type LibvirtHost, libvirtHost } from '../conformance/libvirt-host.ts'
+
+const never = new AbortController().signal
+/** An agent must be in control again within this after a kill. */
+const CONTROL_MS_MAX = 5_000
+
+let host: LibvirtHost
+let driver: LibvirtDriver
+beforeEach(async () => {
+  host = await libvirtHost()
+  driver = await host.open()
+  await driver.prepare({ signal: never })
+})
+afterEach(() => host.close())
+
+async function clone(machine = host.machine()): Promise<MachineId> {
+  await driver.clone({
+    machine,
+    spec: host.spec,
+    image: host.image,
+    disk: host.disk,
+    step: () => {},
+    signal: never,
+  })
+  return machine
+}
+
+async function killDaemon(
+  name: 'libvirtd' | 'virtlogd',
+  signal: NodeJS.Signals = 'SIGKILL',
+): Promise<number> {
+  const pid = Number(await readFile(join(host.settings.runDir, `libvirtd/run/${name}.pid`), 'utf8'))
+  process.kill(pid, signal)
+  return pid
+}
+
+/** How long `running` took to answer, after waiting for the daemon that was killed to be really gone. */
+async function backAfter(): Promise<{ readonly tookMs: number; readonly running: ReadonlySet<MachineId> }> {
+  const startedMs = performance.now()
+  await delay(50)
+  const running = await driver.running()
+  return { tookMs: performance.now() - startedMs, running }
+}
+
+/** Whatever the host still knows of any machine, by its own tools. */
+async function traces(): Promise<readonly string[]> {
+  const { runDir, stateDir, host: id } = host.settings
+  const inside = async (dir: string, pattern: RegExp) =>
+    (await readdir(dir).catch(() => [])).filter((name) => pattern.test(name)).map((name) => join(dir, name))
+  const qemus = (await enclosedProcesses(`slw.${id}.libvirtd`)).filter(
+    ({ uid }) => uid > host.settings.uidBase,
+  )
+  return [
+    ...(await inside(join(stateDir, 'machines'), /./)),
+    ...(await inside(join(runDir, 'slots'), /./)),
+    ...(await inside(join(runDir, 'libvirtd/lib/qemu'), /^domain-/)),
+    ...(await inside(join(runDir, 'libvirtd/run/qemu'), /slw/)),
+    ...(await inside(join(runDir, 'libvirtd/run/qemu/channel'), /./)),
+    ...(await inside(join(runDir, 'libvirtd/run/console'), /./)),
+    ...(await inside(join(runDir, 'libvirtd/log/qemu'), /./)),
+    ...(await machineCgroups()).filter((path) => path.includes(`slw.${id}.`)),
+    ...qemus.map(({ pid, uid }) => `process ${pid} of uid ${uid}`),
+    ...(await driver.list()).filter(({ kept }) => !kept).map(({ kind, name }) => `${kind} ${name}`),
+  ]
+}
+
+async function nextEvent(events: AsyncIterable<DriverEvent>): Promise<DriverEvent | undefined> {
+  for await (const event of events) return event
+  return undefined
+}
+
+describe('machines outlive', () => {
+  test('five kills of libvirtd, each followed by control within 5 s', async () => {
+    const machine = await clone()
+    await driver.guest(machine).sync({ signal: never, deadlineMs: 90_000 })
+    for (let kill = 0; kill < 5; kill++) {
+      await killDaemon('libvirtd')
+      const { tookMs, running } = await backAfter()
+      expect([...running]).toEqual([machine])
+      expect(tookMs).toBeLessThan(CONTROL_MS_MAX)
+    }
+    await driver.guest(machine).sync({ signal: never, deadlineMs: 10_000 })
+    await driver.link(machine, 'up', { signal: never })
+    await driver.destroy(machine)
+    expect(await traces()).toEqual([])
+  })
+
+  test('a kill of virtlogd, and new ones are made', async () => {
+    const machine = await clone()
+    await killDaemon('virtlogd')
+    await delay(1_000)
+    const later = await clone()
+    expect(await driver.running()).toEqual(new Set([machine, later]))
+  })
+
+  test('a libvirtd that stops answering, which is replaced', async () => {
+    const machine = await clone()
+    const deaf = await killDaemon('libvirtd', 'SIGSTOP')
+    await delay(12_000)
+    expect([...(await driver.running())]).toEqual([machine])
+    expect(() => process.kill(deaf, 0)).toThrow()
+  })
+
+  test('a restart of the agent while libvirtd is dead', async () => {
+    const machine = await clone()
+    await driver.close()
+    await killDaemon('libvirtd')
+    driver = await host.open()
+    await driver.prepare({ signal: never })
+    expect([...(await driver.running())]).toEqual([machine])
+    await driver.destroy(machine)
+    expect(await traces()).toEqual([])
+  })
+})
+
+describe('a machine whose QEMU is killed', () => {
+  test('is told to have crashed, and leaves nothing once destroyed', async () => {
+    const machine = await clone()
+    const events = driver.events({ signal: never })
+    process.kill(await host.qemuOf(machine), 'SIGKILL')
+    expect(await nextEvent(events)).toMatchObject({ machine, kind: 'crashed' })
+    expect([...(await driver.running())]).toEqual([])
+    await driver.destroy(machine)
+    expect(await traces()).toEqual([])
+  })
+
+  test('together with libvirtd is told to have vanished, and leaves nothing once destroyed', async () => {
+    const machine = await clone()
+    const events = driver.events({ signal: never })
+    const qemu = await host.qemuOf(machine)
+    await killDaemon('libvirtd')
+    process.kill(qemu, 'SIGKILL')
+    expect(await nextEvent(events)).toMatchObject({ machine, kind: 'vanished' })
+    await driver.destroy(machine)
+    expect(await traces()).toEqual([])
+  })
+})
+
+test('a QEMU that libvirt has forgotten is found and ended', async () => {
+  const machine = await clone()
+  await killDaemon('libvirtd', 'SIGSTOP')
+  const { runDir } = host.settings
+  const { rm } = await import('node:fs/promises')
+  await rm(join(runDir, `libvirtd/run/qemu/slw.${host.settings.host}.${machine}.xml`))
+  await killDaemon('libvirtd')
+  await delay(50)
+  expect([...(await driver.running())]).toEqual([])
+  expect((await driver.list()).filter((each) => each.machine === machine).map(({ kind }) => kind)).toContain(
+    'process',
+  )
+  await driver.destroy(machine)
+  const { host: id, uidBase } = host.settings
+  expect((await enclosedProcesses(`slw.${id}.libvirtd`)).filter(({ uid }) => uid > uidBase)).toEqual([])
+  expect((await driver.list()).filter(({ kept }) => !kept)).toEqual([])
+})
+
+test('an agent killed after any step of a clone leaves what the next one finds and removes', async () => {
+  for (const step of ['namespace', 'overlay', 'domain', 'confined', 'started']) {
+    const machine = host.machine()
+    await killedAt(step, {
+      settings: host.settings,
+      machine,
+      image: { manifest: host.image, disk: host.disk },
+      spec: host.spec,
+    })
+    const left = (await driver.list()).filter((each) => each.machine === machine)
+    expect(left, step).not.toEqual([])
+    await driver.destroy(machine)
+    expect(await traces(), step).toEqual([])
+  }
+})
+
+test('golden images are the same after twenty machines', async () => {
+  const digest = async (): Promise<string> =>
+    createHash('sha256')
+      .update(await readFile(host.disk))
+      .digest('hex')
+  const before = await digest()
+  for (let round = 0; round < 5; round++) {
+    const machines = await Promise.all([clone(), clone(), clone(), clone()])
+    await Promise.all(machines.map((machine) => driver.destroy(machine)))
+  }
+  expect(await digest()).toBe(before)
+  expect(await traces()).toEqual([])
+})
