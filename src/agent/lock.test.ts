@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
@@ -38,4 +38,27 @@ it('a refusal takes nothing: the host name is free again where only the director
   const other = await takeAgentLock(at('two', 'b'))
   other()
   release()
+})
+
+it('leaves no file behind when it is given back', async () => {
+  const release = await takeAgentLock(at('one', 'a'))
+  release()
+  expect([await readdir(join(dir, 'hosts')), await readdir(join(dir, 'a'))]).toEqual([[], []])
+})
+
+it('holds while agents come and go, whatever moment each of them chooses', async () => {
+  let holders = 0
+  let most = 0
+  const agent = async (): Promise<void> => {
+    for (let turn = 0; turn < 20; turn++) {
+      const release = await takeAgentLock(at('one', 'a')).catch(() => undefined)
+      if (release === undefined) continue
+      most = Math.max(most, ++holders)
+      await Promise.resolve()
+      holders--
+      release()
+    }
+  }
+  await Promise.all([agent(), agent(), agent()])
+  expect([most, holders]).toEqual([1, 0])
 })

@@ -28,7 +28,6 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const each of undo.splice(0)) each()
   await rm(dir, { recursive: true })
-  for (const kind of ['lock', 'pid']) await rm(`/run/slipway-hosts/t${process.pid}.${kind}`, { force: true })
 })
 
 async function start() {
