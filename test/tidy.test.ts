@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { VERSION } from '../src/cli/version.ts'
 import { cruiseCheckout, cruisePlanted, edges } from './tidy/arrows.ts'
-import { type Complaint, deadFiles, rules, type SourceFile } from './tidy/rules.ts'
+import { type Complaint, deadFiles, namedFiles, rules, type SourceFile } from './tidy/rules.ts'
 
 const top = join(import.meta.dirname, '..')
 const TEXT =
@@ -51,7 +51,7 @@ describe.each(Object.entries(rules))('%s', (name, rule) => {
   })
 })
 
-describe('import directions', () => {
+describe('import directions', { timeout: 60_000 }, () => {
   const cruised = cruiseCheckout()
   cruised.catch(() => undefined)
 
@@ -61,6 +61,25 @@ describe('import directions', () => {
 
   test('every forbidden edge has its reason', () => {
     expect(edges.filter(({ comment }) => (comment ?? '').length < 20)).toEqual([])
+  })
+
+  const isTest = (path: string): boolean => path.endsWith('.test.ts')
+  const isProcess = (path: string): boolean => /(^|\/)main[.]ts$/.test(path)
+
+  test('every file is reached from a process, a test, or whoever names it', async () => {
+    const named = namedFiles(checkout)
+    const isRoot = (path: string): boolean =>
+      isTest(path) || isProcess(path) || path.startsWith('bench/') || named(path)
+    expect(shown(deadFiles((await cruised).modules, isRoot))).toEqual([])
+  })
+
+  test('what only tests reach is no product', async () => {
+    // Parts of tests that lie beside what they test, and the generator of checked-in code.
+    const apart = /(^|\/)(fake-[^/]*|[^/]*-sample)[.]ts$|^src\/libvirt\/protocol\//
+    const product = deadFiles((await cruised).modules, isProcess).filter(
+      ({ path }) => path.startsWith('src/') && !isTest(path) && !apart.test(path),
+    )
+    expect(shown(product)).toEqual([])
   })
 
   test('a file nobody imports is found', () => {

@@ -127,3 +127,21 @@ export function deadFiles(
     .filter(({ path }) => !alive.has(path))
     .map(({ path }) => ({ path, says: 'nothing that runs imports it: delete it' }))
 }
+
+/**
+ * Whether another file than `path` itself speaks of it by name: a script, a child process, a configuration. Imports
+ * between cruised files do not count, they are followed anyway.
+ */
+export function namedFiles(files: readonly SourceFile[]): (path: string) => boolean {
+  const spoken = files.map(({ path, text }) => ({
+    path,
+    text: /^(src|test|bench)\//.test(path)
+      ? text.replace(/^(import|export) [^;]*? from '[^']*'$/gm, '')
+      : text,
+  }))
+  return (path) => {
+    const [name = ''] = /[^/]+$/.exec(path) ?? []
+    const words = [...` \n'"\`/(`].map((before) => before + name)
+    return spoken.some((file) => file.path !== path && words.some((word) => file.text.includes(word)))
+  }
+}
