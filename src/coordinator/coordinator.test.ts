@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { FAILED } from '../../test/coordinator/fake-host.ts'
-import { anyFlavor, anyImage, World } from '../../test/coordinator/world.ts'
+import { anyFlavor, anyImage, flavorName, leaseName, World } from '../../test/coordinator/world.ts'
+import { parseId } from '../model/index.ts'
 import { HOST_GRACE_MS } from './fleet.ts'
 
 describe('a lease', () => {
@@ -102,6 +103,122 @@ describe('a lease', () => {
     world.host()
     expect(world.get('job-1')).toMatchObject({ state: 'ended', failure: { code: 'unknown_image' } })
   })
+})
+
+describe('waiting for a lease', () => {
+  const never = new AbortController().signal
+  const operator = (world: World) => world.coordinator.caller(undefined)
+
+  test('ends with the change of its state, and keeps it alive meanwhile', async () => {
+    const world = new World()
+    const host = world.host()
+    world.ask('job-1', { ttlMs: 5_000 })
+    const wait = world.coordinator.wait(operator(world), 'job-1', { waitMs: 60_000, signal: never })
+    world.clock.pass(30_000)
+    host.ready(host.nth(0))
+    expect(await wait).toMatchObject({ state: 'granted' })
+  })
+
+  test('ends after its time, with the caller, and with the coordinator, and leaves nothing behind', async () => {
+    const world = new World()
+    world.ask('job-1')
+    const gone = new AbortController()
+    const waits = [
+      world.coordinator.wait(operator(world), 'job-1', { waitMs: 1_000, signal: never }),
+      world.coordinator.wait(operator(world), 'job-1', { waitMs: 60_000, signal: gone.signal }),
+      world.coordinator.wait(operator(world), 'job-1', { waitMs: 60_000, signal: never }),
+    ]
+    world.clock.pass(2_000)
+    expect(await waits[0]).toMatchObject({ state: 'waiting' })
+    gone.abort()
+    await expect(waits[1]).rejects.toMatchObject({ code: 'cancelled' })
+    world.coordinator.close()
+    expect(await waits[2]).toMatchObject({ state: 'waiting' })
+    expect(world.clock.pending).toBe(0)
+  })
+
+  test('by somebody else does not keep it alive', async () => {
+    const world = new World()
+    const { token } = world.coordinator.createToken({
+      runner: 'runner-a',
+      trustDomain: parseId('TrustDomain', 'd'),
+      flavors: ['*'],
+      images: [],
+      leasesMax: 1,
+    })
+    const runner = world.coordinator.caller(token)
+    world.coordinator.ask(runner, { name: leaseName('theirs'), flavor: flavorName('tiny'), ttlMs: 5_000 })
+    const wait = world.coordinator.wait(operator(world), 'theirs', { waitMs: 60_000, signal: never })
+    world.clock.pass(7_000)
+    expect(await wait).toMatchObject({ state: 'ended', end: 'expired' })
+  })
+
+  test('with no time to wait is an answer at once', async () => {
+    const world = new World()
+    world.ask('job-1')
+    const { pending } = world.clock
+    const wait = world.coordinator.wait(operator(world), 'job-1', { waitMs: 0, signal: never })
+    expect(world.clock.pending).toBe(pending)
+    expect(await wait).toMatchObject({ state: 'waiting' })
+  })
+})
+
+describe('names', () => {
+  test("are each owner's own; the operator is told when one is not enough", () => {
+    const world = new World()
+    const callers = ['runner-a', 'runner-b'].map((runner) => {
+      const ask = {
+        runner,
+        trustDomain: parseId('TrustDomain', 'd'),
+        flavors: ['*'],
+        images: [],
+        leasesMax: 9,
+      }
+      return world.coordinator.caller(world.coordinator.createToken(ask).token)
+    })
+    const leases = callers.map((caller) =>
+      world.coordinator.ask(caller, { name: leaseName('job'), flavor: flavorName('tiny'), ttlMs: 60_000 }),
+    )
+    expect(() => world.get('job')).toThrow(expect.objectContaining({ code: 'ambiguous' }))
+    expect(world.get(leases[1]?.id ?? '')).toMatchObject({ runner: 'runner-b' })
+    const [a] = callers
+    if (!a) throw new Error('no caller')
+    expect(() => world.coordinator.get(a, leases[1]?.id ?? '')).toThrow(
+      expect.objectContaining({ code: 'forbidden' }),
+    )
+    expect(world.release(leases[1]?.id ?? '')).toMatchObject({ end: 'released' })
+    expect(world.get('job')).toMatchObject({ runner: 'runner-a' })
+  })
+
+  test('ended are found until they are used again', () => {
+    const world = new World()
+    const first = world.ask('job-1')
+    world.release('job-1')
+    expect(world.get('job-1')).toMatchObject({ id: first.id, state: 'ended' })
+    expect(world.ask('job-1').id).not.toBe(first.id)
+    expect(world.get(first.id)).toMatchObject({ state: 'ended' })
+  })
+})
+
+test('no key and no token is ever in a log', () => {
+  const world = new World()
+  const host = world.host()
+  const token = {
+    runner: 'a',
+    trustDomain: parseId('TrustDomain', 'd'),
+    flavors: ['*'],
+    images: [],
+    leasesMax: 1,
+  }
+  const made = world.coordinator.createToken(token)
+  world.ask('job-1')
+  host.ready(host.nth(0))
+  const access = world.coordinator.access(world.coordinator.caller(undefined), 'job-1')
+  host.lose(host.nth(0))
+  const logged = JSON.stringify(world.events)
+  expect(logged).toContain(host.nth(0))
+  expect(logged).not.toContain(access.privateKey)
+  expect(logged).not.toContain(made.token)
 })
 
 describe('a restarted coordinator', () => {

@@ -11,7 +11,7 @@ import { Events } from './events.ts'
 import { Fleet } from './fleet.ts'
 import { Inventory } from './inventory.ts'
 import { LeaseBook } from './lease-book.ts'
-import { type LeaseAsk, Leases } from './leases.ts'
+import { type LeaseAsk, Leases, type LeaseWait } from './leases.ts'
 import type { AgentLink, Ports, Settings } from './ports.ts'
 import { Questions } from './questions.ts'
 import { restore } from './restore.ts'
@@ -119,35 +119,9 @@ export class Coordinator {
     return this.#leases.view(this.#leases.find(caller, name))
   }
 
-  /**
-   * `get`, held back until the state differs from `state`, for `waitMs` at most. An owner who asks is alive: this
-   * counts as a heartbeat, when it begins, while it waits and when it ends.
-   */
-  async wait(
-    caller: Caller,
-    name: string,
-    {
-      state,
-      waitMs,
-      signal,
-    }: { readonly state?: LeaseView['state']; readonly waitMs: number; readonly signal: AbortSignal },
-  ): Promise<LeaseView> {
-    const now = this.#leases.view(this.#leases.touch(caller, name))
-    if (now.state !== (state ?? now.state) || now.state === 'ended' || this.#closing) return now
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
-        unwatch()
-        cancel()
-        signal.removeEventListener('abort', done)
-        resolve()
-      }
-      const unwatch = this.#book.watch(now.id, done)
-      const cancel = this.#ports.clock.after(waitMs, done)
-      signal.addEventListener('abort', done)
-      if (signal.aborted) done()
-    })
-    if (signal.aborted) throw new SlipwayError('cancelled', { what: `waiting for lease "${name}"` })
-    return this.#leases.view(this.#leases.touch(caller, now.id))
+  /** `get`, held back until the state differs from `state`, for `waitMs` at most. An owner who waits is alive. */
+  async wait(caller: Caller, name: string, wait: LeaseWait): Promise<LeaseView> {
+    return this.#closing ? this.get(caller, name) : this.#leases.wait(caller, name, wait)
   }
 
   heartbeat(caller: Caller, name: string): LeaseView {
@@ -246,7 +220,7 @@ export class Coordinator {
   #tick(): void {
     const { clock, store } = this.#ports
     this.#after(() => {
-      this.#leases.touchWatched()
+      this.#leases.touchWaiting()
       this.#fleet.tick()
       if (clock.now() - this.#prunedAtMs < PRUNE_EVERY_MS) return
       this.#prunedAtMs = clock.now()

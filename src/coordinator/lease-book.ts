@@ -72,10 +72,6 @@ export class LeaseBook {
     }
   }
 
-  watched(): IterableIterator<LeaseId> {
-    return this.#watchers.keys()
-  }
-
   /** Lets everybody who waits look again. */
   wakeAll(): void {
     for (const lease of [...this.#watchers.keys()]) this.#wake(lease)

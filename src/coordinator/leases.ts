@@ -1,6 +1,13 @@
 /** What fronts may do with leases. Each call is idempotent: asked again after a lost answer it does no harm. */
 import type { LeaseView, Reply } from '../api/index.ts'
-import { type Flavor, type FlavorName, isId, type LeaseName, SlipwayError } from '../model/index.ts'
+import {
+  type Flavor,
+  type FlavorName,
+  isId,
+  type LeaseId,
+  type LeaseName,
+  SlipwayError,
+} from '../model/index.ts'
 import { type Caller, checkAllowed, leasesMax } from './callers.ts'
 import type { Events } from './events.ts'
 import type { LeaseBook } from './lease-book.ts'
@@ -16,6 +23,14 @@ export interface LeaseAsk {
   readonly ttlMs: number
 }
 
+export interface LeaseWait {
+  /** What the caller knows it to be; absent: as it is now. */
+  readonly state?: LeaseView['state']
+  readonly waitMs: number
+  /** Aborts when the caller is gone. */
+  readonly signal: AbortSignal
+}
+
 /** Live leases over all owners, and ended ones that a list shows. */
 const LIVE_MAX = 10_000
 const ENDED_LISTED_MAX = 500
@@ -26,6 +41,8 @@ export class Leases {
   readonly #events: Events
   readonly #book: LeaseBook
   readonly #flavors: ReadonlyMap<FlavorName, Flavor>
+  /** How many calls of its owner wait on a lease. */
+  readonly #waiting = new Map<LeaseId, number>()
 
   constructor(parts: {
     readonly state: State
@@ -101,16 +118,28 @@ export class Leases {
     return isLive(mine) ? this.#alive(mine) : mine
   }
 
-  /** `find`; whoever looks at a lease of their own keeps it alive. */
-  touch(caller: Caller, name: string): LiveLease | LeaseRecord {
-    const found = this.find(caller, name)
-    const own = found.lease.owner.runner === caller.runner
-    return isLive(found) && own ? this.#alive(found) : found
+  /**
+   * The lease as soon as its state differs from `state`, after `waitMs` in any case. An owner who asks is alive: this
+   * counts as a heartbeat, when it begins, while it waits and when it ends.
+   */
+  async wait(caller: Caller, name: string, { state, waitMs, signal }: LeaseWait): Promise<LeaseView> {
+    const found = this.#touch(caller, name)
+    const { id, state: now, owner } = found.lease
+    if (now !== (state ?? now) || now === 'ended' || waitMs === 0) return this.view(found)
+    const own = owner.runner === caller.runner
+    this.#count(id, own ? 1 : 0)
+    try {
+      await this.#changed(id, { waitMs, signal })
+    } finally {
+      this.#count(id, own ? -1 : 0)
+    }
+    if (signal.aborted) throw new SlipwayError('cancelled', { what: `waiting for lease "${name}"` })
+    return this.view(this.#touch(caller, id))
   }
 
-  /** Leases that somebody is waiting on are alive. */
-  touchWatched(): void {
-    for (const id of this.#book.watched()) {
+  /** Leases whose owners are waiting on them are alive. */
+  touchWaiting(): void {
+    for (const id of this.#waiting.keys()) {
       const live = this.#state.leases.get(id)
       if (live) this.#alive(live)
     }
@@ -149,6 +178,34 @@ export class Leases {
 
   view(record: LeaseRecord | LiveLease): LeaseView {
     return leaseView(record, this.#state, this.#ports.clock.now())
+  }
+
+  /** `find`; whoever looks at a lease of their own keeps it alive. */
+  #touch(caller: Caller, name: string): LiveLease | LeaseRecord {
+    const found = this.find(caller, name)
+    const own = found.lease.owner.runner === caller.runner
+    return isLive(found) && own ? this.#alive(found) : found
+  }
+
+  #count(id: LeaseId, by: number): void {
+    const count = (this.#waiting.get(id) ?? 0) + by
+    if (count > 0) this.#waiting.set(id, count)
+    else this.#waiting.delete(id)
+  }
+
+  #changed(id: LeaseId, { waitMs, signal }: Omit<LeaseWait, 'state'>): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        unwatch()
+        cancel()
+        signal.removeEventListener('abort', done)
+        resolve()
+      }
+      const unwatch = this.#book.watch(id, done)
+      const cancel = this.#ports.clock.after(waitMs, done)
+      signal.addEventListener('abort', done)
+      if (signal.aborted) done()
+    })
   }
 
   #again(known: LiveLease, ask: LeaseAsk): LiveLease {
