@@ -241,9 +241,14 @@ export class Coordinator {
 
   /** A caller's turn: its failure is the caller's to hear. */
   #during<T>(task: () => T): T {
-    const result = task()
-    this.#after(() => {})
-    return result
+    try {
+      return task()
+    } catch (error) {
+      this.#storeFailed(error)
+      throw error
+    } finally {
+      this.#after(() => {})
+    }
   }
 
   /** An event's turn. What arrives while one is under way waits for its end. */
@@ -266,9 +271,14 @@ export class Coordinator {
       event()
       this.#turn.run()
     } catch (error) {
-      if (!(error instanceof SlipwayError) || error.code !== 'database_failed') throw error
-      this.#events.storeFailed({ failure: error.failure })
+      if (!this.#storeFailed(error)) throw error
     }
     this.#wanted.flush()
+  }
+
+  #storeFailed(error: unknown): boolean {
+    const failed = error instanceof SlipwayError && error.code === 'database_failed'
+    if (failed) this.#events.storeFailed({ failure: error.failure })
+    return failed
   }
 }

@@ -108,7 +108,7 @@ export const canaries: readonly Canary[] = [
     name: 'canary-requests-end',
     checker: 'requests-end',
     what: 'who waits is answered late',
-    file: 'src/coordinator/coordinator.ts',
+    file: 'src/coordinator/leases.ts',
     from: 'const cancel = this.#ports.clock.after(waitMs, done)',
     to: 'const cancel = this.#ports.clock.after(waitMs + 10_000, done)',
   },
