@@ -31,6 +31,8 @@ export class LeaseServer {
   onAsk: (server: LeaseServer, name: string) => void = (server, name) => server.grant(name)
   /** What was called, in order: `leaseAsk gitlab-1-…`. */
   readonly calls: string[] = []
+  /** Live leases at most. */
+  limit = 100
   readonly #leases = new Map<string, LeaseView>()
   readonly #changed = new EventEmitter().setMaxListeners(0)
   readonly #options: LeaseServerOptions
@@ -113,6 +115,10 @@ export class LeaseServer {
     this.#changed.emit(endpoint)
     if (endpoint === 'leaseAsk') {
       const body = schemas.leaseAsk.body.parse(JSON.parse(await text(request)))
+      const live = [...this.#leases.values()].filter(
+        ({ name, state }) => name !== body.name && state !== 'ended',
+      )
+      if (live.length >= this.limit) return refuse('too_busy', { what: 'runner test', limit: this.limit })
       return reply(200, this.#ask(body))
     }
     const lease = this.#leases.get(name)

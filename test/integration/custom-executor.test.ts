@@ -148,6 +148,19 @@ test('a waiting job is told why, and what changes', async () => {
   expect(stdout).toMatch(/machine m-\w+ \(small\) is ready on host h1/)
 })
 
+test('a job over the limit of leases waits until another ends', async () => {
+  bench.leases.limit = 1
+  const first = await job()
+  await first.call('prepare')
+  const second = await job({}, { id: 2, token: 'glcbt-second', directory: join(bench.directory, 'second') })
+  const preparing = second.start('prepare')
+  await bench.leases.called('leaseAsk')
+  await first.call('cleanup')
+  const { code, stdout } = await preparing.ended
+  expect(code).toBe(0)
+  expect(stdout).toContain('waiting for a lease: runner test already holds its limit of 1\n')
+})
+
 test('waiting has a deadline', async () => {
   await using short = await FrontBench.start(() => 'prepare_deadline_s = 1')
   short.leases.onAsk = () => undefined

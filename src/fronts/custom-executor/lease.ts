@@ -123,7 +123,8 @@ export function endFailure({ end, failure, name }: LeaseView): Failure {
   return { code: 'cancelled', args: { what: `lease ${name}` } }
 }
 
-const AWAY: ReadonlySet<string> = new Set(['unreachable', 'shutting_down'])
+/** `host_away`: after a restart the coordinator knows a machine's key only once its host has reported again. */
+const AWAY: ReadonlySet<string> = new Set(['unreachable', 'shutting_down', 'host_away'])
 
 function isAway(error: unknown): boolean {
   if (!(error instanceof SlipwayError) || !AWAY.has(error.code)) return false

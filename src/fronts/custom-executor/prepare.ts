@@ -2,11 +2,11 @@
  * `prepare_exec`: asks for the job's lease and waits for its machine. The runner tries it three times after a system
  * failure, with a cleanup after each, so it may find its own lease, or begin anew.
  */
-import type { LeaseView } from '../../api/index.ts'
-import { SlipwayError, within } from '../../model/index.ts'
+import type { CallOptions, LeaseView } from '../../api/index.ts'
+import { SlipwayError, sleep, within } from '../../model/index.ts'
 import { type Choice, choose } from './choice.ts'
 import { during, endFailure, keepAlive, TTL_MS } from './lease.ts'
-import { endLines, failureLines, timelineLines, waitingLine } from './report.ts'
+import { endLines, failureLines, printable, timelineLines, waitingLine } from './report.ts'
 import { print, type Stage } from './stage.ts'
 
 /** How often a waiting lease is looked at for a new reason. */
@@ -42,15 +42,31 @@ function granted({ stdout }: Stage, { machine, host, flavor, timeline = [] }: Le
 }
 
 async function obtain(stage: Stage, { flavor, image }: Choice): Promise<LeaseView> {
-  const { client, lease, settings, signal } = stage
+  const { lease, settings, signal } = stage
   const step = `waiting for a machine of flavor ${flavor}`
   return within({ step, deadlineMs: settings.prepareDeadlineMs, signal }, async (limited) => {
     const body = { name: lease, flavor, ttlMs: TTL_MS, ...(image === undefined ? {} : { image }) }
-    const view = await client.call('leaseAsk', { body, signal: limited })
+    const view = await ask(stage, body, limited)
     if (view.state !== 'waiting') return view
     return during({ ...stage, signal: limited }, [keepAlive], (inner) => settled(stage, view, inner))
   })
 }
+
+/** A runner with more jobs than its token has leases queues them here: each that ends makes room. */
+async function ask(stage: Stage, body: AskBody, signal: AbortSignal): Promise<LeaseView> {
+  const { client, clock, stdout } = stage
+  for (let told = false; ; told = true) {
+    try {
+      return await client.call('leaseAsk', { body, signal })
+    } catch (error) {
+      if (!(error instanceof SlipwayError) || error.code !== 'too_busy') throw error
+      if (!told) print(stdout, [`waiting for a lease: ${printable(error.message)}`])
+      await sleep(clock, LOOK_MS, signal)
+    }
+  }
+}
+
+type AskBody = CallOptions<'leaseAsk'>['body']
 
 /** The lease once it waits no more; says meanwhile why it does. */
 async function settled(stage: Stage, first: LeaseView, signal: AbortSignal): Promise<LeaseView> {
