@@ -25,21 +25,29 @@ export interface Ask {
   readonly image: string | undefined
   /** Ends the waiting; the lease is to be released all the same. */
   readonly signal: AbortSignal
-  readonly seen: (view: LeaseView) => void
 }
 
 export const newLeaseName = (): LeaseName => parseId('LeaseName', `run-${randomBytes(6).toString('hex')}`)
 
-/** Asks until the lease is granted; throws why it never will be. Asking again for the same name is harmless. */
-export async function obtain(ask: Ask): Promise<LeaseView> {
+/** Asks; a coordinator that is being started again is waited for, since asking again for the same name is harmless. */
+export function askForLease(ask: Ask): Promise<LeaseView> {
   const { client, name, flavor, image, signal } = ask
-  const params = { lease: name }
   const body = { name, flavor, ttlMs: TTL_MS, ...(image === undefined ? {} : { image }) }
-  let view = await patiently(ask, () => client.call('leaseAsk', { body, signal }))
+  return patiently(ask, () => client.call('leaseAsk', { body, signal }))
+}
+
+/** Waits until the lease that was asked for is granted; throws why it never will be. `look` is told why it waits. */
+export async function untilGranted(
+  ask: Ask,
+  asked: LeaseView,
+  look: (view: LeaseView) => Promise<void>,
+): Promise<LeaseView> {
+  const { client, name, signal } = ask
+  let view = asked
   while (view.state === 'waiting') {
-    ask.seen(view)
+    await look(view)
     const query = { waitMs: LOOK_MS, state: 'waiting' } as const
-    view = await patiently(ask, () => client.call('leaseGet', { params, query, signal }))
+    view = await patiently(ask, () => client.call('leaseGet', { params: { lease: name }, query, signal }))
   }
   if (view.state === 'ended') throw endOf(view)
   return view

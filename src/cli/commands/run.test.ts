@@ -47,7 +47,14 @@ test('the guest’s outputs and exit code are passed on, and its lease is releas
   const argv = ['run', 'tiny', '-q', '--', 'sh', '-c', "it's; exit 7"]
   const outcome = await slipway(argv, { SLIPWAY_SOCKET: server.socket })
   expect(outcome).toEqual({ code: 7, stdout: "'sh' '-c' 'it'\\''s; exit 7'\n", stderr: 'grumble\n' })
-  expect(server.asked.map((line) => line.split(' ')[0])).toEqual(['GET', 'POST', 'GET', 'GET', 'DELETE'])
+  expect(server.asked.map((line) => line.split(' ')[0])).toEqual([
+    'GET',
+    'POST',
+    'GET',
+    'GET',
+    'GET',
+    'DELETE',
+  ])
 })
 
 test('in a pipe progress is plain timed lines, with the steps of the machine', async () => {

@@ -2,11 +2,13 @@
  * A command in a fresh machine: ask, wait, run, give back. Against the coordinator that runs, or alone: then Slipway
  * is started for this one call, as a child that stops by itself when this process is gone, however it ends.
  */
-import { parseId, SlipwayError, systemClock } from '../../model/index.ts'
+import type { Client, LeaseView } from '../../api/index.ts'
+import { type FlavorName, type LeaseName, parseId, SlipwayError, systemClock } from '../../model/index.ts'
 import { type Alone, startAlone } from '../alone.ts'
 import type { Call } from '../command.ts'
 import { runInGuest, toAccess } from '../guest-command.ts'
-import { keepAlive, newLeaseName, obtain, release } from '../lease.ts'
+import { askForLease, keepAlive, newLeaseName, release, untilGranted } from '../lease.ts'
+import { lastStep } from '../making.ts'
 import { watchParent } from '../parent.ts'
 import { type Progress, progress, silent } from '../progress.ts'
 import { isUnreachable, reach } from '../reach.ts'
@@ -36,44 +38,22 @@ function expire(stop: AbortController, deadlineMs: number): void {
   stop.abort(new SlipwayError('timed_out', { step: 'slipway run', deadlineMs }))
 }
 
+interface Run {
+  readonly call: Call
+  readonly shown: Progress
+  readonly client: Client
+  readonly name: LeaseName
+  readonly flavor: FlavorName
+  readonly signal: AbortSignal
+}
+
 async function runOnce(call: Call, shown: Progress, signal: AbortSignal): Promise<number> {
-  const name = newLeaseName()
   const flavor = parseId('FlavorName', call.args[0] ?? '')
-  const client = await reach(call)
-  let alone: Alone | undefined
-  let asked = false
-  // Aborts with why the lease is over, or with nothing to say once the command has ended.
-  const over = new AbortController()
+  const run = { call, shown, client: await reach(call), name: newLeaseName(), flavor, signal }
+  const alone = await startIfNobodyAnswers(run)
   try {
-    alone = await startIfNobodyAnswers(call, shown, name, signal)
-    asked = true
-    const heartbeats = keepAlive({ client, clock: systemClock, name, signal: over.signal })
-    heartbeats.catch((error: unknown) => over.abort(error))
-    const both = AbortSignal.any([signal, over.signal])
-    const image = call.options.text('image')
-    shown.step(`lease ${name} asks for a ${flavor} machine`)
-    const lease = await obtain({
-      client,
-      clock: systemClock,
-      name,
-      flavor,
-      image,
-      signal: both,
-      seen: (view) => shown.step(waitingLine(view)),
-    })
-    const machine = lease.machine ?? '?'
-    for (const { step, atMs } of lease.timeline ?? []) shown.step(`  ${step} at ${Math.round(atMs)} ms`)
-    const access = toAccess(await client.call('leaseAccess', { params: { lease: name }, signal: both }))
-    const connected = (): void => {
-      shown.step(`machine ${machine} is ready on host ${lease.host ?? '?'}`)
-      shown.clear()
-    }
-    const code = await runInGuest({ io: call.io, access, machine, words: call.rest, signal: both, connected })
-    shown.step(`the command ended with ${code}`)
-    return code
+    return await inOwnMachine(run)
   } finally {
-    over.abort(new SlipwayError('cancelled', { what: 'the heartbeat' }))
-    if (asked && (await release(client, name))) shown.step(`lease ${name} is released`)
     if (alone !== undefined) {
       shown.step('stopping Slipway')
       await alone.end()
@@ -82,14 +62,50 @@ async function runOnce(call: Call, shown: Progress, signal: AbortSignal): Promis
   }
 }
 
+/** Whatever happens in between, the lease is given back. */
+async function inOwnMachine(run: Run): Promise<number> {
+  const { client, name, flavor, shown, signal } = run
+  // Aborts with why the lease is over, or with nothing to say once the command has ended.
+  const over = new AbortController()
+  const image = run.call.options.text('image')
+  const ask = {
+    client,
+    clock: systemClock,
+    name,
+    flavor,
+    image,
+    signal: AbortSignal.any([signal, over.signal]),
+  }
+  try {
+    shown.step(`lease ${name} asks for a ${flavor} machine`)
+    const asked = await askForLease(ask)
+    const heartbeats = keepAlive({ ...ask, signal: over.signal })
+    heartbeats.catch((error: unknown) => over.abort(error))
+    const lease = await untilGranted(ask, asked, async (view) => {
+      shown.step((await lastStep(client, flavor, ask.signal)) ?? waitingLine(view))
+    })
+    return await runCommand({ ...run, signal: ask.signal }, lease)
+  } finally {
+    over.abort(new SlipwayError('cancelled', { what: 'the heartbeat' }))
+    if (await release(client, name)) shown.step(`lease ${name} is released`)
+  }
+}
+
+async function runCommand({ call, shown, client, name, signal }: Run, lease: LeaseView): Promise<number> {
+  const machine = lease.machine ?? '?'
+  for (const { step, atMs } of lease.timeline ?? []) shown.step(`  ${step} at ${Math.round(atMs)} ms`)
+  const access = toAccess(await client.call('leaseAccess', { params: { lease: name }, signal }))
+  const connected = (): void => {
+    shown.step(`machine ${machine} is ready on host ${lease.host ?? '?'}`)
+    shown.clear()
+  }
+  const code = await runInGuest({ io: call.io, access, machine, words: call.rest, signal, connected })
+  shown.step(`the command ended with ${code}`)
+  return code
+}
+
 /** Slipway, started for this call, when no coordinator answers; undefined when one does. */
-async function startIfNobodyAnswers(
-  call: Call,
-  shown: Progress,
-  name: string,
-  signal: AbortSignal,
-): Promise<Alone | undefined> {
-  const client = await reach(call)
+async function startIfNobodyAnswers({ call, shown, client, name, signal }: Run): Promise<Alone | undefined> {
   try {
     await client.call('health', { signal })
     return undefined
