@@ -7,6 +7,8 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          // A busy machine is no failure.
+          testTimeout: 30_000,
           include: [
             'src/**/*.test.ts',
             'test/*.test.ts',
