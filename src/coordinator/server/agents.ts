@@ -1,5 +1,4 @@
 /** Where agents dial in: frames of JSON text, each parsed before anybody sees it, and the streams they open when asked. */
-import websocket from '@fastify/websocket'
 import type { FastifyInstance } from 'fastify'
 import type { RawData, WebSocket } from 'ws'
 import { AGENT_PATH, AGENT_STREAM_PATH } from '../../api/index.ts'
@@ -8,6 +7,7 @@ import type { Coordinator } from '../coordinator.ts'
 import type { AgentLink, Log } from '../ports.ts'
 import { makeServer } from './http.ts'
 import type { Streams } from './streams.ts'
+import { allowWebSockets } from './websockets.ts'
 
 /** What an agent has not read yet; a connection that holds more is given up. */
 const UNSENT_BYTES_MAX = 4 * FRAME_BYTES_MAX
@@ -24,7 +24,7 @@ export async function makeAgentServer({
   readonly log: Log
 }): Promise<FastifyInstance> {
   const app = makeServer(log)
-  await app.register(websocket, { options: { maxPayload: FRAME_BYTES_MAX, perMessageDeflate: false } })
+  await allowWebSockets(app, FRAME_BYTES_MAX)
   app.get(AGENT_PATH, { websocket: true }, (socket) => serve(socket, coordinator))
   app.get<{ Params: { stream: string } }>(AGENT_STREAM_PATH, { websocket: true }, (socket, { params }) => {
     if (!streams.offer(params.stream, socket)) socket.close(CLOSE_POLICY, 'nobody waits for this stream')

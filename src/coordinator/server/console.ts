@@ -1,5 +1,4 @@
 /** A machine's console for the operator: ready on both ends before the caller's connection is accepted. */
-import websocket from '@fastify/websocket'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { WebSocket } from 'ws'
 import { CONSOLE_PATH } from '../../api/index.ts'
@@ -7,6 +6,7 @@ import { parseId, SlipwayError } from '../../model/index.ts'
 import type { Coordinator } from '../coordinator.ts'
 import type { Ids } from '../ports.ts'
 import { join, type Streams } from './streams.ts'
+import { allowWebSockets } from './websockets.ts'
 
 /** What a person types or pastes at once. */
 const INPUT_BYTES_MAX = 64 * 1024
@@ -20,7 +20,7 @@ export async function addConsole(
   }: { readonly coordinator: Coordinator; readonly streams: Streams; readonly ids: Ids },
 ): Promise<void> {
   const opened = new WeakMap<FastifyRequest['raw'], WebSocket>()
-  await app.register(websocket, { options: { maxPayload: INPUT_BYTES_MAX, perMessageDeflate: false } })
+  await allowWebSockets(app, INPUT_BYTES_MAX)
   const prepare = async (request: FastifyRequest<Params>): Promise<void> => {
     if (!request.ws) throw new SlipwayError('bad_request', { detail: 'a console is a WebSocket' })
     const machine = parseId('MachineId', request.params.machine)

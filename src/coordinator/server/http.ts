@@ -49,6 +49,11 @@ export function makeServer(log: Log): FastifyInstance {
     routerOptions: { maxParamLength: PARAM_CHARS_MAX },
     http: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: REQUEST_MS_MAX },
     clientErrorHandler: refuseConnection,
+    frameworkErrors: (error, request, reply) => {
+      // No hook runs after this, and an upgrade that was refused here would keep its socket for ever.
+      reply.raw.once('finish', () => request.raw.socket.destroySoon())
+      refuse(reply, badRequest(error.message))
+    },
   })
   app.server.maxConnections = CONNECTIONS_MAX
   app.setValidatorCompiler(validatorCompiler)

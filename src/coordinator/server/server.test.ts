@@ -172,6 +172,28 @@ describe('a request', () => {
   })
 })
 
+describe('a server that stops', () => {
+  const upgrade =
+    'connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA=='
+  test.each([
+    ['an agent that never says goodbye', 'agent.sock', AGENT_PATH, '101'],
+    ['a stream that nobody asked for', 'agent.sock', AGENT_STREAM_PATH, '101'],
+    ['an upgrade to what is no address', 'admin.sock', '/v1/leases/%ff', '400'],
+    ['an upgrade to no WebSocket', 'admin.sock', '/v1/health', '200'],
+  ])('does not wait for %s', async (_, socket, path, status) => {
+    const client = createConnection(join(served.dir, socket))
+    client.on('error', () => {})
+    client.write(`GET ${path} HTTP/1.1\r\nhost: x\r\n${upgrade}\r\n\r\n`)
+    const [answer] = await once(client, 'data')
+    expect(String(answer)).toContain(`HTTP/1.1 ${status} `)
+    const startedAt = performance.now()
+    await served.close()
+    expect(performance.now() - startedAt).toBeLessThan(3_000)
+    client.destroy()
+    served = await startServed([anyFlavor()])
+  })
+})
+
 describe('an agent', () => {
   test.each([
     ['what is no JSON', 'hello'],

@@ -1,5 +1,6 @@
 /** All sockets of a coordinator. */
 import { join } from 'node:path'
+import { sleep, systemClock } from '../../model/index.ts'
 import type { Coordinator } from '../coordinator.ts'
 import type { Ids, Log } from '../ports.ts'
 import { makeAgentServer } from './agents.ts'
@@ -41,8 +42,10 @@ export async function serve({
   const complain = (path: string, group: string): void => log.warn({ path, group }, 'socket_group_missing')
   const apps = [agent, admin, lease]
   const close = async (): Promise<void> => {
-    const late = new Promise((resolve) => setTimeout(resolve, CLOSE_MS_MAX).unref())
-    await Promise.race([Promise.all(apps.map((app) => app.close())), late])
+    const late = new AbortController()
+    const closed = Promise.all(apps.map((app) => app.close()))
+    await Promise.race([closed, sleep(systemClock, CLOSE_MS_MAX, late.signal).catch(() => undefined)])
+    late.abort()
   }
   try {
     await listenOn(agent, { path: join(run, 'agent.sock') }, complain)
