@@ -1,13 +1,15 @@
 /** SIGKILL, SIGSTOP and their like, to every process a machine needs; what remains is looked at from outside. */
+import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { readdir, readFile } from 'node:fs/promises'
+import { chmod, copyFile, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { DriverEvent } from '../../src/agent/drivers/driver.ts'
 import { machineCgroups } from '../../src/agent/drivers/libvirt/cgroup.ts'
 import { enclosedProcesses } from '../../src/agent/drivers/libvirt/daemon/index.ts'
-import type { LibvirtDriver } from '../../src/agent/drivers/libvirt/index.ts'
+import { LibvirtDriver } from '../../src/agent/drivers/libvirt/index.ts'
 import type { MachineId } from '../../src/model/index.ts'
 import { killedAt, type LibvirtHost, libvirtHost } from '../conformance/libvirt-host.ts'
 
@@ -124,6 +126,44 @@ describe('machines outlive', () => {
   })
 })
 
+test('daemons whose namespace lost its name are found, with their machines', async () => {
+  const machine = await clone()
+  await driver.close()
+  await promisify(execFile)('ip', ['netns', 'del', `slw.${host.settings.host}.libvirtd`])
+  driver = await host.open()
+  await driver.prepare({ signal: never })
+  const later = await clone()
+  expect(await driver.running()).toEqual(new Set([machine, later]))
+  await driver.destroy(machine)
+  await driver.destroy(later)
+  expect(await traces()).toEqual([])
+})
+
+test('a libvirtd that was started with other settings is replaced, and its machines stay', async () => {
+  const machine = await clone()
+  await driver.close()
+  const more = join(host.settings.stateDir, 'more')
+  const changed = new LibvirtDriver({ ...host.settings, readOnlyDirs: [...host.settings.readOnlyDirs, more] })
+  await changed.prepare({ signal: never })
+  expect([...(await changed.running())]).toEqual([machine])
+  await copyFile(host.disk, join(more, 'disk.qcow2'))
+  await chmod(join(more, 'disk.qcow2'), 0o444)
+  const step = (): void => {}
+  const later = host.machine()
+  await changed.clone({
+    machine: later,
+    spec: host.spec,
+    image: host.image,
+    disk: join(more, 'disk.qcow2'),
+    step,
+    signal: never,
+  })
+  expect(await changed.running()).toEqual(new Set([machine, later]))
+  await changed.destroy(machine)
+  await changed.destroy(later)
+  await changed.close()
+})
+
 describe('a machine whose QEMU is killed', () => {
   test('is told to have crashed, and leaves nothing once destroyed', async () => {
     const machine = await clone()
@@ -151,7 +191,6 @@ test('a QEMU that libvirt has forgotten is found and ended', async () => {
   const machine = await clone()
   await killDaemon('libvirtd', 'SIGSTOP')
   const { runDir } = host.settings
-  const { rm } = await import('node:fs/promises')
   await rm(join(runDir, `libvirtd/run/qemu/slw.${host.settings.host}.${machine}.xml`))
   await killDaemon('libvirtd')
   await delay(50)

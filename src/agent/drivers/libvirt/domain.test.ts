@@ -21,7 +21,6 @@ const plan: DomainPlan = {
   firmware: { kind: 'bios' },
   consoleLog: '/state/machines/m/console.log',
   consoleSocket: '/run/libvirt/console/7',
-  diskCache: 'none',
 }
 const parse = (xml: string) => new DOMParser().parseFromString(xml, 'text/xml')
 const elements = (xml: string, name: string): readonly string[] =>

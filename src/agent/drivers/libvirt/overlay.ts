@@ -1,4 +1,3 @@
-import { constants } from 'node:fs'
 import { chmod, chown, mkdir, open, readdir, readFile, rm, stat, statfs } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { type HostId, type MachineId, SlipwayError } from '../../../model/index.ts'
@@ -105,19 +104,6 @@ export async function requireMemory(options: { readonly neededMiB: number }): Pr
   const freeMiB = Math.floor(Number(available) / 1024)
   if (freeMiB < options.neededMiB)
     throw new SlipwayError('memory_short', { freeMiB, neededMiB: options.neededMiB })
-}
-
-/** Whether files in `dir` can be opened past the page cache; tmpfs and some network file systems cannot. */
-export async function hasDirectIo(dir: string): Promise<boolean> {
-  const file = join(dir, '.direct-io')
-  try {
-    await (await open(file, constants.O_CREAT | constants.O_RDWR | constants.O_DIRECT, 0o600)).close()
-    return true
-  } catch {
-    return false
-  } finally {
-    await rm(file, { force: true })
-  }
 }
 
 /** Base images are opened read-only by strangers' uids: they must be root's, and nobody's to write. */

@@ -8,7 +8,7 @@ import { type DomainPlan, domainXml } from './domain.ts'
 import { type Cloning, probePrograms } from './probe/index.ts'
 import { hostCpu, templateKey } from './template/index.ts'
 
-export interface TemplateKeysOptions extends Pick<DomainPlan, 'acceleration' | 'machineType' | 'diskCache'> {
+export interface TemplateKeysOptions extends Pick<DomainPlan, 'acceleration' | 'machineType'> {
   readonly cloning: Cloning
   /** QEMU's and libvirt's own words of themselves. */
   readonly identity: readonly string[]

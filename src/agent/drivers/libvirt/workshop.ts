@@ -1,6 +1,5 @@
 import { mkdir } from 'node:fs/promises'
 import { Daemon } from './daemon/index.ts'
-import type { DomainPlan } from './domain.ts'
 import type { MachineWatch } from './events.ts'
 import { Hypervisor } from './hypervisor.ts'
 import { parseSlotName } from './names.ts'
@@ -14,7 +13,6 @@ import {
   slotMax,
   slotOf,
 } from './network/index.ts'
-import { hasDirectIo } from './overlay.ts'
 import {
   type Acceleration,
   type Cloning,
@@ -41,7 +39,6 @@ export interface Workshop {
   readonly cloning: Cloning
   readonly templates: TemplateStore
   readonly keys: TemplateKeys
-  readonly diskCache: DomainPlan['diskCache']
 }
 
 /** What the host's programs say, and whether its hardware virtualizes. Errors: `missing_program`. */
@@ -95,8 +92,7 @@ export async function openWorkshop(
     onError: () => {},
   })
   stock.refill()
-  const diskCache: DomainPlan['diskCache'] = (await hasDirectIo(layout.machinesDir)) ? 'none' : 'writeback'
-  const machines = { acceleration, machineType, diskCache }
+  const machines = { acceleration, machineType }
   const keys = new TemplateKeys({ ...machines, cloning, identity })
   return { settings, layout, daemon, hypervisor, ledger, stock, templates, keys, cloning, ...machines }
 }

@@ -59,10 +59,13 @@ export class Daemon {
    * until the socket answers.
    */
   async ensure(signal?: AbortSignal): Promise<void> {
-    const changed = await this.#configure()
+    const settings = await this.#configure()
     await this.#ensureNamespace(signal)
-    if (changed) await this.kill()
-    for (const program of PROGRAMS) if ((await this.#pid(program)) === undefined) await this.#start(program)
+    if (!(await this.#wasStartedWith(settings))) await this.kill()
+    if ((await this.#pid('virtlogd')) === undefined) await this.#start('virtlogd')
+    if ((await this.#pid('libvirtd')) !== undefined) return
+    await this.#start('libvirtd')
+    await writeFile(this.#startedWith, settings, { mode: 0o600 })
   }
 
   /** True if both daemons run; they may hang nevertheless. */
@@ -90,15 +93,24 @@ export class Daemon {
   }
 
   #pid(program: Program): Promise<number | undefined> {
-    return daemonOf(this.#pidFile(program), { name: program, namespace: this.namespace })
+    return daemonOf(this.#pidFile(program), { name: program, runDir: this.#options.layout.runDir })
+  }
+
+  /** What the libvirtd that runs was started with. */
+  get #startedWith(): string {
+    return join(this.#options.layout.baseDir, 'started-with')
+  }
+
+  async #wasStartedWith(settings: string): Promise<boolean> {
+    return (await readFile(this.#startedWith, 'utf8').catch(() => '')) === settings
   }
 
   #pidFile(program: Program): string {
     return join(this.#options.layout.runDir, `${program}.pid`)
   }
 
-  /** True if a daemon that was started before this is not the one to have now. */
-  async #configure(): Promise<boolean> {
+  /** Everything a daemon is started with, as one text. */
+  async #configure(): Promise<string> {
     const { layout, machinesDir, readOnlyDirs, host, uid, kvm } = this.#options
     for (const dir of [
       layout.baseDir,
@@ -121,13 +133,10 @@ export class Daemon {
       passwd: await readFile('/etc/passwd', 'utf8'),
       group: await readFile('/etc/group', 'utf8'),
     })
-    let changed = false
-    for (const [path, text] of files) changed = (await write(join(layout.etcDir, path), text)) || changed
+    for (const [path, text] of files) await write(join(layout.etcDir, path), text)
     await copyFile('/etc/ld.so.cache', join(layout.etcDir, 'ld.so.cache'))
     await this.#linkDriver()
-    return (
-      (await write(join(layout.baseDir, 'enclosure'), enclosed(this.#enclosure(), []).join('\0'))) || changed
-    )
+    return JSON.stringify([...files, ...enclosed(this.#enclosure(), [])])
   }
 
   async #linkDriver(): Promise<void> {
@@ -142,6 +151,12 @@ export class Daemon {
   async #ensureNamespace(signal: AbortSignal | undefined): Promise<void> {
     if ((await namespaceNames()).includes(this.namespace)) return
     const object = `namespace ${this.namespace}`
+    const pid = (await this.#pid('libvirtd')) ?? (await this.#pid('virtlogd'))
+    // Somebody took the name away from under living daemons: they, and their QEMUs, still have the namespace.
+    if (pid !== undefined) {
+      await run('ip', ['netns', 'attach', this.namespace, String(pid)], { object, signal })
+      return
+    }
     await run('ip', ['netns', 'add', this.namespace], { object, signal })
     const off = ['all', 'default'].map((scope) => `net.ipv6.conf.${scope}.disable_ipv6=1`)
     await inNamespace(this.namespace, ['sysctl', '-q', '-w', ...off], { object, signal })
@@ -218,10 +233,7 @@ async function isGone(pid: number): Promise<boolean> {
   return status === '' || /^State:\s+[ZX]/m.test(status)
 }
 
-/** True if the file was not there, or held something else. */
-async function write(path: string, text: string): Promise<boolean> {
-  if ((await readFile(path, 'utf8').catch(() => undefined)) === text) return false
+async function write(path: string, text: string): Promise<void> {
   await ensureDirectory(dirname(path), 0o755)
   await writeFile(path, text, { mode: 0o644 })
-  return true
 }

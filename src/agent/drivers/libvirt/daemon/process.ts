@@ -11,26 +11,33 @@ export interface EnclosedProcess {
 }
 
 /**
- * All processes in `namespace`. Nothing but our own daemons enters it, so this finds what a pid file has forgotten,
- * and a pid that was given to somebody else is never taken for ours.
+ * All processes in `namespace`. Nothing but our own daemons enters it, so this finds what a pid file has forgotten.
  */
 export async function enclosedProcesses(namespace: string): Promise<readonly EnclosedProcess[]> {
   const link = await namespaceLink(namespace)
   if (link === undefined) return []
   const pids = (await readdir('/proc')).filter((name) => /^[0-9]+$/.test(name)).map(Number)
-  const found = await Promise.all(pids.map((pid) => inspect(pid, link)))
+  const found = await Promise.all(pids.map((pid) => inNamespace(pid, link)))
   return found.filter((process) => process !== undefined)
 }
 
-/** The daemon that wrote `pidFile`, if it is still `name` and in `namespace`. */
+/**
+ * The daemon that wrote `pidFile`, if it still runs: a process of that name whose `/run/libvirt` is our `runDir`. A pid
+ * that was given to somebody else since is never taken for ours.
+ */
 export async function daemonOf(
   pidFile: string,
-  { name, namespace }: { readonly name: string; readonly namespace: string },
+  { name, runDir }: { readonly name: string; readonly runDir: string },
 ): Promise<number | undefined> {
   const pid = Number((await readFile(pidFile, 'utf8').catch(() => '')).trim())
-  const link = await namespaceLink(namespace)
-  if (!Number.isInteger(pid) || pid <= 1 || link === undefined) return undefined
-  return (await inspect(pid, link))?.name === name ? pid : undefined
+  if (!Number.isInteger(pid) || pid <= 1) return undefined
+  const [found, inside, ours] = await Promise.all([
+    lookAt(pid),
+    stat(`/proc/${pid}/root/run/libvirt`).catch(() => undefined),
+    stat(runDir).catch(() => undefined),
+  ])
+  const same = inside !== undefined && inside.ino === ours?.ino && inside.dev === ours.dev
+  return same && found?.name === name ? pid : undefined
 }
 
 /** Starts a program that outlives us, its words in `logFile`. */
@@ -51,16 +58,17 @@ export async function startDetached(
   }
 }
 
-async function inspect(pid: number, link: string): Promise<EnclosedProcess | undefined> {
-  try {
-    if ((await readlink(`/proc/${pid}/ns/net`)) !== link) return undefined
-    const status = await readFile(`/proc/${pid}/status`, 'utf8')
-    if (/^State:\s+[ZX]/m.test(status)) return undefined
-    const name = /^Name:\s+(.*)$/m.exec(status)?.[1] ?? ''
-    return { pid, name, uid: Number(/^Uid:\s+(\d+)/m.exec(status)?.[1]) }
-  } catch {
-    return undefined
-  }
+async function inNamespace(pid: number, link: string): Promise<EnclosedProcess | undefined> {
+  const found = await readlink(`/proc/${pid}/ns/net`).catch(() => undefined)
+  return found === link ? lookAt(pid) : undefined
+}
+
+/** A process that lives; a zombie does not. */
+async function lookAt(pid: number): Promise<EnclosedProcess | undefined> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
+  if (status === '' || /^State:\s+[ZX]/m.test(status)) return undefined
+  const name = /^Name:\s+(.*)$/m.exec(status)?.[1] ?? ''
+  return { pid, name, uid: Number(/^Uid:\s+(\d+)/m.exec(status)?.[1]) }
 }
 
 /** What `/proc/PID/ns/net` says of a process in that namespace. */
