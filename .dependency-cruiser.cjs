@@ -1,19 +1,23 @@
 /** The arrows of the design: who may import whom. Each forbidden edge says why. */
-const folders = ['model', 'libvirt', 'api', 'guest', 'coordinator', 'agent', 'fronts', 'cli']
+const folders = ['model', 'toml', 'files', 'libvirt', 'api', 'guest', 'coordinator', 'agent', 'fronts', 'cli']
 
 const allowed = {
   model: [],
+  toml: ['model'],
+  files: ['model'],
   libvirt: [],
   api: ['model'],
   guest: ['model'],
-  coordinator: ['model', 'api'],
-  agent: ['model', 'api', 'guest', 'libvirt'],
+  coordinator: ['model', 'toml', 'files', 'api'],
+  agent: ['model', 'toml', 'files', 'api', 'guest', 'libvirt'],
   fronts: ['model', 'api', 'guest'],
 }
 
 /** From → to → why not. `*` holds for all others; every forbidden pair has its line. */
 const why = {
   model: { '*': 'the words stand alone, so that everything may speak them' },
+  toml: { '*': 'how a file is read knows nothing of what stands in it' },
+  files: { '*': 'what is kept on a host is told by paths alone' },
   libvirt: { '*': 'a publishable client knows nothing of its user' },
   api: { '*': 'the contract depends on the words only' },
   guest: { '*': 'reaching into a guest depends on the words only' },
@@ -31,6 +35,8 @@ const why = {
     coordinator: 'a front is one more client of the API',
     agent: 'a front reaches a machine by SSH and nothing else of its host',
     libvirt: 'a front must work where no hypervisor is',
+    toml: 'its schemas come with a library that would slow each stage of a job down',
+    files: 'a front is many at once, and owns nothing on its host',
     '*': 'a front can be used without the command line',
   },
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { hostId } from '../api/server.ts'
 import { parseId } from '../model/index.ts'
-import { readTomlFile } from './toml-file.ts'
+import { readToml } from '../toml/index.ts'
 
 const path = z.string().regex(/^\/[^\0\n]*$/, 'not an absolute path')
 const count = (min: number, max: number) => z.int().min(min).max(max)
@@ -63,7 +63,7 @@ export type AgentConfig = z.infer<typeof schema>
 
 /** The configuration in `configDir`; every key has a default. Throws `bad_config` with file and line. */
 export const readAgentConfig = (configDir: string): Promise<AgentConfig> =>
-  readTomlFile(join(configDir, 'agent.toml'), schema)
+  readToml(join(configDir, 'agent.toml'), schema)
 
 /** Where in its directories the agent keeps what. */
 export const layoutOf = ({ state, run }: Pick<AgentConfig, 'state' | 'run'>) => ({

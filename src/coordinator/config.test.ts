@@ -72,7 +72,7 @@ describe('a mistake is named with its line and its key', () => {
     [
       'a missing name',
       '[[flavor]]\nimage = "a"',
-      'flavor[0].name: Invalid input: expected string, received undefined',
+      'line 1, flavor[0].name: Invalid input: expected string, received undefined',
     ],
     [
       'a name that is a path',

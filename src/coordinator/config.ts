@@ -1,9 +1,8 @@
 /** `coordinator.toml`: what the operator decides. Every key has a default; an unknown one is an error. */
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parse, TomlError } from 'smol-toml'
 import { z } from 'zod'
-import { type Flavor, idPattern, parseId, SlipwayError } from '../model/index.ts'
+import { type Flavor, idPattern, parseId } from '../model/index.ts'
+import { parseToml, readToml } from '../toml/index.ts'
 
 export interface Config {
   readonly file: string
@@ -58,18 +57,15 @@ const TRIAL: readonly z.input<typeof flavor>[] = [
 ]
 
 /** Reads `coordinator.toml` of directory `dir`; the file may be missing. Throws `bad_config` with file, line and key. */
-export function readConfig(dir: string): Config {
+export async function readConfig(dir: string): Promise<Config> {
   const file = join(dir, 'coordinator.toml')
-  return parseConfig(readText(file) ?? '', file)
+  return configOf(file, await readToml(file, document))
 }
 
-export function parseConfig(text: string, file: string): Config {
-  const parsed = document.safeParse(parseToml(text, file))
-  if (!parsed.success) {
-    const detail = parsed.error.issues.slice(0, ISSUES_SHOWN).map((issue) => issueText(issue, text))
-    throw new SlipwayError('bad_config', { file, detail: detail.join('; ') })
-  }
-  const { state, run, flavor: flavors } = parsed.data
+export const parseConfig = (text: string, file: string): Config =>
+  configOf(file, parseToml(file, text, document))
+
+function configOf(file: string, { state, run, flavor: flavors }: z.output<typeof document>): Config {
   return {
     file,
     state,
@@ -78,8 +74,6 @@ export function parseConfig(text: string, file: string): Config {
     flavors: (flavors ?? TRIAL.map((each) => flavor.parse(each))).map(toFlavor),
   }
 }
-
-const ISSUES_SHOWN = 5
 
 function toFlavor(value: z.output<typeof flavor>): Flavor {
   return {
@@ -94,54 +88,6 @@ function toFlavor(value: z.output<typeof flavor>): Flavor {
     allowEmulation: value.allow_emulation,
   }
 }
-
-function readText(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown'
-    if (code === 'ENOENT') return undefined
-    throw new SlipwayError('bad_config', { file, detail: `it cannot be read (${code})` }, { cause })
-  }
-}
-
-function parseToml(text: string, file: string): unknown {
-  try {
-    return parse(text)
-  } catch (cause) {
-    if (!(cause instanceof TomlError)) throw cause
-    const [what = 'it is no TOML'] = cause.message.split('\n')
-    const detail = `line ${cause.line}, column ${cause.column}: ${what}`
-    throw new SlipwayError('bad_config', { file, detail }, { cause })
-  }
-}
-
-/** `line 7, flavor[1].vcpus: …`; of an unknown key, that key. */
-function issueText(issue: z.core.$ZodIssue, text: string): string {
-  const unknown = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : []
-  const path = [...issue.path, ...unknown]
-  const line = lineOf(path, text)
-  const key = path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('')
-  const what = unknown.length > 0 ? 'unknown key' : issue.message
-  return `${line === undefined ? '' : `line ${line}, `}${key.slice(1) || 'the file'}: ${what}`
-}
-
-/** Where a key stands, found by eye: its table's header, then the key. */
-function lineOf(path: readonly PropertyKey[], text: string): number | undefined {
-  const lines = text.split('\n')
-  const [table, index] = path
-  const key = path.findLast((part) => typeof part === 'string')
-  let from = 0
-  if (typeof table === 'string' && typeof index === 'number') {
-    const headers = lines.flatMap((line, at) => (line.trim().startsWith(`[[${table}]]`) ? [at] : []))
-    from = headers[index] ?? 0
-    if (key === table) return headers[index] === undefined ? undefined : from + 1
-  }
-  const at = lines.findIndex((line, number) => number >= from && keyOf(line) === key)
-  return at === -1 ? undefined : at + 1
-}
-
-const keyOf = (line: string): string | undefined => /^\s*"?([\w.-]+)"?\s*=/.exec(line)?.[1]
 
 function portInRange(text: string): boolean {
   return Number(HOST_PORT.exec(text)?.[2] ?? 0) <= 65_535

@@ -32,7 +32,7 @@ export async function startCoordinator({
   ready,
 }: StartCoordinator): Promise<void> {
   process.umask(UMASK)
-  const config = readConfig(configDir)
+  const config = await readConfig(configDir)
   const log = makeLog()
   const ids = randomIds()
   makeRunDirectory(config.run)

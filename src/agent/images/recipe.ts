@@ -3,8 +3,8 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { SlipwayError } from '../../model/index.ts'
+import { parseToml } from '../../toml/index.ts'
 import { isMissing } from '../durable-file.ts'
-import { parseToml } from '../toml-file.ts'
 
 export const imageName = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/)
 export const imageVersion = z.string().regex(/^[0-9A-Za-z][0-9A-Za-z.+-]{0,31}$/)

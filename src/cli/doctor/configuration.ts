@@ -13,7 +13,7 @@ export async function readConfiguration(folder: string): Promise<Configuration> 
   const tell = (error: unknown): undefined =>
     void problems.push(error instanceof Error ? error.message : String(error))
   const agent: AgentConfig = (await readAgentConfig(folder).catch(tell)) ?? (await readAgentConfig(NOWHERE))
-  const coordinator: Config = (await attempt(() => readConfig(folder)).catch(tell)) ?? readConfig(NOWHERE)
+  const coordinator: Config = (await readConfig(folder).catch(tell)) ?? (await readConfig(NOWHERE))
   const { uid_base, uid_count } = agent.libvirt
   return {
     problems,
@@ -25,8 +25,6 @@ export async function readConfiguration(folder: string): Promise<Configuration> 
     emulated: coordinator.flavors.filter(({ allowEmulation }) => allowEmulation).map(({ name }) => name),
   }
 }
-
-const attempt = async <T>(task: () => T): Promise<T> => task()
 
 export const configuration: readonly Check[] = [
   {

@@ -1,0 +1,2 @@
+/** Configuration files: TOML checked by a schema, each mistake named with its line and its key. */
+export { parseToml, readToml } from './toml.ts'

@@ -1,0 +1,71 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { lineOf } from './line-of.ts'
+import { parseToml, readToml } from './toml.ts'
+
+const schema = z.strictObject({ size: z.int().default(3), name: z.string().optional() })
+let dir = ''
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'toml-'))
+})
+afterAll(() => rm(dir, { recursive: true }))
+
+const badConfig = (file: string, detail: string) =>
+  expect.objectContaining({ code: 'bad_config', args: { file, detail } })
+
+test('an absent file is an empty one', async () => {
+  expect(await readToml(join(dir, 'none.toml'), schema)).toEqual({ size: 3 })
+})
+
+test('a file that cannot be read, or is no configuration by its size, is refused by name', async () => {
+  const folder = join(dir, 'folder.toml')
+  await mkdir(folder)
+  await expect(readToml(folder, schema)).rejects.toEqual(badConfig(folder, 'it cannot be read (EISDIR)'))
+  const huge = join(dir, 'huge.toml')
+  await writeFile(huge, `# ${'x'.repeat(256 * 1024)}`)
+  await expect(readToml(huge, schema)).rejects.toEqual(badConfig(huge, 'it is larger than 262144 bytes'))
+})
+
+test('all mistakes of a file are told at once', () => {
+  expect(() => parseToml('f', 'name = 1\nsize = 0.5\n', schema)).toThrow(
+    badConfig(
+      'f',
+      'line 2, size: Invalid input: expected int, received number; line 1, name: Invalid input: expected string, received number',
+    ),
+  )
+})
+
+test('what is no TOML is refused where that shows', () => {
+  expect(() => parseToml('f', 'size = 3\n= 3\n', schema)).toThrow(
+    expect.objectContaining({ args: { file: 'f', detail: expect.stringMatching(/^line 2, column \d+: /) } }),
+  )
+})
+
+describe('the line of', () => {
+  const text = [
+    'top = 1',
+    '[a.b]',
+    'key = 2',
+    '"quoted" = 3',
+    '[[list]]',
+    'key = 4',
+    '[[list]]',
+    'key = [',
+    ']',
+  ]
+  test.each([
+    ['a key', ['top'], 1],
+    ['a table', ['a', 'b'], 2],
+    ['a key of a table', ['a', 'b', 'key'], 3],
+    ['a quoted key', ['a', 'b', 'quoted'], 4],
+    ['a key of the first of several', ['list', 0, 'key'], 6],
+    ['an item of a list', ['list', 1, 'key', 0], 8],
+    ['a missing key is that of its table', ['list', 1, 'other'], 7],
+    ['what stands nowhere is unknown', ['none'], undefined],
+  ])('%s', (_, path, line) => {
+    expect(lineOf(text.join('\n'), path)).toBe(line)
+  })
+})
