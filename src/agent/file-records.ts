@@ -6,9 +6,9 @@ import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { access, consoleTail, failure, machineId, machineSpec, timeline } from '../api/server.ts'
+import { ensureOwnFolder } from '../files/index.ts'
 import { isId, type MachineId, Secret } from '../model/index.ts'
 import { DRAFT_SUFFIX, readWhole, replaceFile, syncFolder } from './durable-file.ts'
-import { ensureOwnFolder } from './own-folder.ts'
 import type { MachineRecord, Records } from './records.ts'
 
 const common = { machine: machineId, spec: machineSpec, timeline }

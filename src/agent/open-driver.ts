@@ -1,5 +1,6 @@
 /** The driver that the configuration names, loaded alone, with what goes with it. */
 import { mkdir } from 'node:fs/promises'
+import { ensureOwnFolder } from '../files/index.ts'
 import { type Clock, parseId, SlipwayError } from '../model/index.ts'
 import { type AgentConfig, layoutOf } from './config.ts'
 import { sshDoor } from './door.ts'
@@ -7,7 +8,6 @@ import type { Driver, ImageSource } from './drivers/driver.ts'
 import { hostResolver } from './host-resolver.ts'
 import { ImageStore } from './images/index.ts'
 import { publicLineOf } from './key-pair.ts'
-import { ensureOwnFolder } from './own-folder.ts'
 import type { Door } from './ports.ts'
 
 export interface OpenDriver {

@@ -9,9 +9,9 @@ import { chmod, cp, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
+import { ensureOwnFolder } from '../files/index.ts'
 import { SlipwayError } from '../model/index.ts'
 import { isMissing } from './durable-file.ts'
-import { ensureOwnFolder } from './own-folder.ts'
 
 const MIB = 1024 * 1024
 const TOOLS_BYTES_MAX = 2 * 1024 * MIB

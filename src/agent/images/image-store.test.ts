@@ -36,7 +36,7 @@ async function diskFile(mark = 0): Promise<string> {
 }
 const install = async (mark = 0, words: Partial<Recipe> = {}, builtAtMs = 0) =>
   store.install({ file: await diskFile(mark), recipe: { ...recipe, ...words }, builtAtMs, signal })
-const files = async () => (await readdir(store.folder)).filter((name) => name !== 'making.lock').toSorted()
+const files = async () => (await readdir(store.folder)).toSorted()
 const refusal = async (work: Promise<unknown>) => {
   const error: unknown = await work.catch((error: unknown) => error)
   return error instanceof SlipwayError ? [error.code, error.args] : error

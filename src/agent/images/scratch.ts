@@ -1,22 +1,21 @@
 /**
- * Where an image is in the making: one folder at a time in the store, under a lock that the kernel drops with its
- * process (SQLite's, as the agent's own lock is). Whoever holds the lock knows that every other such folder was left by a
+ * Where an image is in the making: one folder at a time in the store, under a lock. Whoever holds the lock knows that every other such folder was left by a
  * kill, and removes it.
  */
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import { takeLock } from '../../files/index.ts'
 import { SlipwayError } from '../../model/index.ts'
 import { isMissing } from '../durable-file.ts'
 
-const LOCK = 'making.lock'
+const LOCK = 'making'
 const PREFIX = 'making-'
 
 /** Runs `work` in a new folder of `store`, which goes whatever becomes of it. Throws `too_busy` if another is at work. */
 export async function inScratch<T>(store: string, work: (scratch: string) => Promise<T>): Promise<T> {
   await mkdir(store, { recursive: true, mode: 0o711 })
-  const lock = takeLock(store)
-  if (lock === undefined) throw new SlipwayError('too_busy', { what: `the image store ${store}`, limit: 1 })
+  const lock = takeLock(join(store, LOCK))
+  if (!lock.taken) throw new SlipwayError('too_busy', { what: `the image store ${store}`, limit: 1 })
   try {
     await sweep(store)
     const scratch = await mkdtemp(join(store, PREFIX))
@@ -26,18 +25,19 @@ export async function inScratch<T>(store: string, work: (scratch: string) => Pro
       await discard(scratch)
     }
   } finally {
-    lock.close()
+    lock.release()
   }
 }
 
 /** Removes what kills have left in the store, unless an image is in the making there. */
 export async function removeLeftovers(store: string): Promise<void> {
   if ((await leftovers(store)).length === 0) return
-  const lock = takeLock(store)
+  const lock = takeLock(join(store, LOCK))
+  if (!lock.taken) return
   try {
-    if (lock !== undefined) await sweep(store)
+    await sweep(store)
   } finally {
-    lock?.close()
+    lock.release()
   }
 }
 
@@ -57,21 +57,10 @@ async function leftovers(store: string): Promise<readonly string[]> {
 
 async function entriesOf(store: string): Promise<readonly string[]> {
   try {
-    return (await readdir(store)).filter((name) => !name.startsWith(LOCK))
+    return await readdir(store)
   } catch (error) {
     if (isMissing(error)) return []
     throw error
-  }
-}
-
-function takeLock(store: string): DatabaseSync | undefined {
-  const lock = new DatabaseSync(join(store, LOCK), { timeout: 0 })
-  try {
-    lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
-    return lock
-  } catch {
-    lock.close()
-    return undefined
   }
 }
 

@@ -6,6 +6,7 @@
 import { chmod, chown, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Client } from '../../api/index.ts'
+import { ensureOwnFolder } from '../../files/index.ts'
 import { SlipwayError, sleep, systemClock, within } from '../../model/index.ts'
 import type { Call } from '../command.ts'
 import { EXIT } from '../exit.ts'
@@ -30,10 +31,10 @@ export async function main(call: Call): Promise<number> {
   requireRoot('slipway up')
   const account = await ensureUsers()
   const { readConfig } = await import('../../coordinator/index.ts')
-  const { run, state } = readConfig(call.config)
+  const { run, state } = await readConfig(call.config)
   const program = join(run, 'program')
   await prepareFolders({ run, state, program, account })
-  lockRunDirectory(run)
+  await lockRunDirectory(run)
   const client = await reach(call)
   const stopCoordinator = new AbortController()
   const stopAgent = new AbortController()
@@ -163,7 +164,6 @@ async function prepareFolders({ run, state, program, account }: Folders): Promis
     await mkdir(run, { recursive: true })
     await chown(run, 0, account.gid)
     await chmod(run, 0o1775)
-    await mkdir(program, { recursive: true })
     await mkdir(state, { recursive: true })
     await chown(state, account.uid, account.gid)
     await chmod(state, 0o700)
@@ -171,4 +171,5 @@ async function prepareFolders({ run, state, program, account }: Folders): Promis
     const detail = cause instanceof Error ? cause.message : String(cause)
     throw new SlipwayError('host_setup', { object: `${run} and ${state}`, detail }, { cause })
   }
+  await ensureOwnFolder(program, 0o755)
 }

@@ -8,7 +8,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { z } from 'zod'
 import { type DatabaseId, type MachineId, parseId } from '../../model/index.ts'
 import { type LeaseRecord, pruneEnded, selectEnded, selectLive, upsertLease } from './leases.ts'
-import { takeLock } from './lock.ts'
+import { lockDatabase } from './lock.ts'
 import { migrate } from './migrate.ts'
 import { deleteServed, insertServed, type Served, selectServed } from './served.ts'
 import { guarded } from './sqlite-error.ts'
@@ -64,7 +64,7 @@ export function openStore({
   const file = join(dir, 'coordinator.db')
   return guarded(file, () => {
     mkdirSync(dir, { recursive: true, mode: 0o700 })
-    const unlock = takeLock(dir)
+    const unlock = lockDatabase(dir)
     try {
       if (!existsSync(file)) writeFileSync(file, '', { mode: 0o600 })
       chmodSync(file, 0o600)

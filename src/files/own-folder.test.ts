@@ -6,7 +6,7 @@ import { ensureOwnFolder } from './own-folder.ts'
 
 let dir = ''
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'agent-folder-'))
+  dir = await mkdtemp(join(tmpdir(), 'own-folder-'))
 })
 afterEach(() => rm(dir, { recursive: true }))
 
