@@ -1,101 +1,78 @@
-/**
- * The whole path with nothing played but GitLab: a real gitlab-runner, the front, coordinator, agent, libvirt, QEMU,
- * and jobs in machines of their own. GitLab stands on a private address that only the flavor's allow-list opens.
- */
-import { execFileSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+/** A real gitlab-runner's jobs in real machines of the tiny image, ended in every way, and what is left: nothing. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { tinyImage } from '../conformance/tiny-image.ts'
-import { customExecutor } from '../gitlab/custom-executor.ts'
-import { type GitLab, type RunningRunner, runnerBinary, startGitLab, startRunner } from '../gitlab/index.ts'
+import { runnerBinary } from '../gitlab/index.ts'
+import { RealBench } from '../gitlab/real-bench.ts'
 import { CHATTY, jobScenarios } from '../gitlab/scenarios.ts'
-import { call, eventually, layOut, type Paths, remove, type Started, start } from '../up/instance.ts'
+import { pidsOf, qemuOf } from '../up/instance.ts'
 
 const binary = runnerBinary()
 if (binary === undefined)
   console.warn('SKIPPED: SLIPWAY_GITLAB_RUNNER_BIN names no gitlab-runner to test with')
 const root = process.getuid?.() === 0
 
-/** In this file's own network namespace. */
-const GITLAB_ADDRESS = '10.20.0.1'
-/** Promised for orphans. */
-const GONE_MS = 60_000
-
 describe.skipIf(binary === undefined || !root)(
   'a real runner and real machines',
   { timeout: 400_000 },
   () => {
-    let paths: Paths
-    let slipway: Started
-    let gitlab: GitLab
-    let runner: RunningRunner
-
-    const startTheRunner = (): Promise<RunningRunner> =>
-      startRunner({
-        binary: binary ?? '',
-        gitlab,
-        directory: join(paths.folder, 'runner'),
-        executor: customExecutor(paths.config),
-      })
+    let bench: RealBench
+    /** The tiny image has no git. */
+    const variables = { GIT_STRATEGY: 'none' }
 
     beforeAll(async () => {
-      execFileSync('ip', ['address', 'add', `${GITLAB_ADDRESS}/32`, 'dev', 'lo'])
-      paths = layOut({
-        driver: 'libvirt',
-        images: tinyImage().dir,
-        agentToml: `tools = ${JSON.stringify(binary)}\n`,
+      const { dir: images } = tinyImage()
+      bench = await RealBench.start({
+        binary: binary ?? '',
+        images,
+        image: 'tiny',
+        memoryMiB: 512,
+        shell: 'sh',
       })
-      gitlab = await startGitLab({ directory: join(paths.folder, 'gitlab'), host: GITLAB_ADDRESS })
-      const { host } = new URL(gitlab.url)
-      const flavor = `[[flavor]]\nname = "small"\nimage = "tiny"\nvcpus = 1\nmemory_mib = 512\ndisk_gib = 1
-allow = ["${host}"]\nallow_emulation = true\nlimit = 2\n`
-      writeFileSync(join(paths.config, 'coordinator.toml'), flavor, { flag: 'a' })
-      slipway = start(paths, ['up'])
-      expect(await slipway.firstLine, slipway.stderr()).toMatch(/^ready/)
-      const token = await call(paths, 'token', 'create', 'gitlab')
-      writeFileSync(join(paths.config, 'token'), token.stdout, { mode: 0o600 })
-      const front = `socket = ${JSON.stringify(join(paths.run, 'lease.sock'))}\ntoken_file = "token"
-default_flavor = "small"\nshell = "sh"\n[images]\n"tiny:1" = { flavor = "small" }\n`
-      writeFileSync(join(paths.config, 'custom-executor.toml'), front)
-      runner = await startTheRunner()
     })
+    afterAll(() => bench?.[Symbol.asyncDispose]())
 
-    afterAll(async () => {
-      await runner?.[Symbol.asyncDispose]()
-      slipway?.child.kill('SIGTERM')
-      await slipway?.ended
-      await gitlab?.[Symbol.asyncDispose]()
-      if (paths === undefined) return
-      remove(paths)
-    })
-
-    jobScenarios(() => ({ gitlab, variables: { GIT_STRATEGY: 'none' }, image: 'tiny:1', timeoutS: 120 }))
-
-    const nothingLeft = (): Promise<boolean> =>
-      eventually('the audit finds nothing and no lease lives', GONE_MS, async () => {
-        const audit = await call(paths, 'audit')
-        const leases = JSON.parse((await call(paths, 'ls', '--json')).stdout).leases
-        return audit.code === 0 && leases.length === 0
-      })
+    jobScenarios(() => ({ gitlab: bench.gitlab, variables, image: 'tiny:1', timeoutS: 120 }))
 
     test("a guest that powers itself off is the job's failure", async () => {
-      const job = gitlab.queue({ script: 'echo bye; poweroff -f', variables: { GIT_STRATEGY: 'none' } })
+      const job = bench.gitlab.queue({ script: 'echo bye; poweroff -f', variables })
       expect(await job.wait(), job.log).toMatchObject({ state: 'failed', failureReason: 'script_failure' })
       expect(job.log).toContain('error machine_stopped')
     })
 
-    test('a runner killed under a job leaves neither lease nor machine', async () => {
-      const job = gitlab.queue({ script: CHATTY, variables: { GIT_STRATEGY: 'none' } })
+    test("a machine whose QEMU is killed is the system's failure", async () => {
+      const job = bench.gitlab.queue({ script: CHATTY, variables })
       await job.waitForLog(/^started/m)
-      await runner.kill('SIGKILL')
-      await nothingLeft()
-      runner = await startTheRunner()
+      process.kill(qemuOf(bench.paths) ?? 0, 'SIGKILL')
+      expect(await job.wait(), job.log).toMatchObject({ failureReason: 'runner_system_failure' })
+      expect(job.log).toContain('error machine_lost')
+    })
+
+    test('coordinator and agent are killed under a job, which passes', async () => {
+      const script = [
+        'echo started; for i in 1 2 3 4 5 6 7 8 9 10; do sleep 2; echo tick $i; done',
+        'echo still here',
+      ]
+      const job = bench.gitlab.queue({ script, variables })
+      await job.waitForLog(/^started/m)
+      for (const part of ['coordinator', 'agent']) {
+        const [pid] = pidsOf('--config', bench.paths.config, part)
+        process.kill(pid ?? 0, 'SIGKILL')
+      }
+      expect(await job.wait(), job.log).toEqual({ state: 'success' })
+      expect(job.log).toMatch(/^still here/m)
+    })
+
+    test('a runner killed under a job leaves neither lease nor machine', async () => {
+      const job = bench.gitlab.queue({ script: CHATTY, variables })
+      await job.waitForLog(/^started/m)
+      await bench.killRunner()
+      await bench.nothingLeft()
+      await bench.startRunner()
     })
 
     test('after all of them the audit finds nothing', async () => {
-      await nothingLeft()
-      expect(gitlab.refusals).toEqual([])
+      await bench.nothingLeft()
+      expect(bench.gitlab.refusals).toEqual([])
     })
   },
 )
