@@ -105,6 +105,17 @@ test('a command gets its stdin, and its two outputs and exit code come back apar
   expect([exit, stdout.text, stderr.text]).toEqual([{ code: 42 }, 'cat:hello', 'grumble'])
 })
 
+test('what comes behind the exit status still arrives', async () => {
+  const { access } = await guest((_, channel) => {
+    channel.exit(0)
+    channel.write('x'.repeat(3_000_000), () => channel.end('end'))
+  })
+  using ssh = await connectTo(access)
+  const stdout = new Text()
+  expect(await ssh.exec('big', { stdout, stderr: new Text(), signal })).toEqual({ code: 0 })
+  expect(stdout.text).toBe(`${'x'.repeat(3_000_000)}end`)
+})
+
 test('a command killed by a signal says which', async () => {
   const { access } = await guest((_, channel) => {
     channel.exit('SEGV', false, '')

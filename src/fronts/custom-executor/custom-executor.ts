@@ -56,7 +56,8 @@ export async function customExecutor(name: StageName, call: StageCall): Promise<
       if (orphaned.signal.aborted) await release(stage)
     }
   } catch (error) {
-    print(call.stderr, errorLines(error))
+    // The runner stopped the stage, and says why in the log itself.
+    if (!call.signal.aborted) print(call.stderr, errorLines(error))
     return codes.systemFailure
   } finally {
     unwatch()

@@ -6,7 +6,7 @@ import type { CallOptions, LeaseView } from '../../api/index.ts'
 import { SlipwayError, sleep, within } from '../../model/index.ts'
 import { type Choice, choose } from './choice.ts'
 import { during, endFailure, keepAlive, TTL_MS } from './lease.ts'
-import { endLines, failureLines, printable, timelineLines, waitingLine } from './report.ts'
+import { endLines, failureLines, printable, waitingLine } from './report.ts'
 import { print, type Stage } from './stage.ts'
 
 /** How often a waiting lease is looked at for a new reason. */
@@ -23,10 +23,17 @@ const JOBS_OWN: ReadonlySet<string> = new Set([
 ])
 
 export async function prepareStage(stage: Stage): Promise<number> {
+  const askedAtMs = stage.clock.now()
   try {
     const choice = choose(stage.job.wish, stage.settings)
     const view = await obtain(stage, choice)
-    if (view.state === 'granted') return granted(stage, view)
+    if (view.state === 'granted') {
+      const waited = Math.round(stage.clock.now() - askedAtMs)
+      print(stage.stdout, [
+        `machine ${view.machine} (${view.flavor}) is ready on host ${view.host} after ${waited} ms`,
+      ])
+      return 0
+    }
     print(stage.stdout, endLines(endFailure(view), view))
     return stage.codes.systemFailure
   } catch (error) {
@@ -34,11 +41,6 @@ export async function prepareStage(stage: Stage): Promise<number> {
     print(stage.stdout, failureLines(error.failure))
     return stage.codes.buildFailure
   }
-}
-
-function granted({ stdout }: Stage, { machine, host, flavor, timeline = [] }: LeaseView): number {
-  print(stdout, [`machine ${machine} (${flavor}) is ready on host ${host}`, ...timelineLines(timeline)])
-  return 0
 }
 
 async function obtain(stage: Stage, { flavor, image }: Choice): Promise<LeaseView> {

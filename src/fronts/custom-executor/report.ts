@@ -23,7 +23,7 @@ export function endLines(failure: Failure, { timeline, consoleTail }: LeaseRepor
 type LeaseReport = Pick<LeaseView, 'timeline' | 'consoleTail'>
 
 /** Each step with the time since the machine was wanted. */
-export const timelineLines = (timeline: readonly TimelineStep[]): readonly string[] =>
+const timelineLines = (timeline: readonly TimelineStep[]): readonly string[] =>
   timeline.map(({ step, atMs }) => `${String(Math.round(atMs)).padStart(8)} ms  ${printable(step)}`)
 
 const consoleLines = (tail: readonly string[]): readonly string[] =>
