@@ -18,6 +18,7 @@ it('makes a wanted machine ready, reports its way in, and leaves nothing of it o
   expect(ready?.timeline.map(({ step }) => step)).toEqual([
     ...[
       'turn',
+      'cold',
       'overlay',
       'namespace',
       'domain',

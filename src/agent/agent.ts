@@ -20,6 +20,7 @@ import {
   STAMP_ZERO,
   type Stamp,
   type WantedMachine,
+  type WantedTemplate,
 } from '../model/index.ts'
 import { type Allegiance, admit, greet, NO_ALLEGIANCE, type Verdict } from './allegiance.ts'
 import { Asks } from './asks.ts'
@@ -32,6 +33,7 @@ import type { AgentPorts, Send } from './ports.ts'
 import { reconcile } from './reconcile.ts'
 import { recover } from './recover.ts'
 import { type Scan, Scanner } from './scan.ts'
+import { type Foundry, foundryView } from './templates/index.ts'
 import { Watch } from './watch.ts'
 import { Yard, type YardOptions } from './yard.ts'
 
@@ -52,6 +54,7 @@ export class Agent {
   readonly #host: HostId
   readonly #effects: Effects
   readonly #keeper: Keeper
+  readonly #foundry: Foundry | undefined
   readonly #watch: Watch
   readonly #asks: Asks
   readonly #scanner = new Scanner()
@@ -64,6 +67,7 @@ export class Agent {
   #conversation: Conversation | undefined
   /** Undefined until the first set of this life: till then nothing is created, destroyed or reaped. */
   #wanted: ReadonlyMap<MachineId, WantedMachine> | undefined
+  #wantedTemplates: readonly WantedTemplate[] | undefined
   /** Of that set; older than any before the first. */
   #stamp: Stamp = STAMP_ZERO
 
@@ -72,7 +76,9 @@ export class Agent {
     this.#ports = ports
     this.#host = options.host
     this.#effects = new Effects(ports.clock)
-    this.#keeper = new Keeper(ports, new Yard(ports, options, this.#effects, post))
+    const yard = new Yard(ports, options, this.#effects, post)
+    this.#foundry = yard.foundry
+    this.#keeper = new Keeper(ports, yard)
     this.#watch = new Watch(ports, this.#effects, post)
     this.#asks = new Asks(ports, this.#effects)
   }
@@ -93,6 +99,7 @@ export class Agent {
     events.started(machines.held.values())
     this.#effects.every(REPORT_EVERY_MS, () => this.#askFacts())
     this.#watch.begin(machines.held)
+    this.#foundry?.begin()
     this.#post({ kind: 'turn' })
   }
 
@@ -143,8 +150,9 @@ export class Agent {
 
   #decide(): void {
     if (this.#wanted === undefined || this.#facts === undefined) return
-    const observed = observe(this.#keeper.machines.held)
-    for (const action of reconcile(this.#wanted, observed)) this.#keeper.act(action, this.#facts)
+    const { held } = this.#keeper.machines
+    for (const action of reconcile(this.#wanted, observe(held))) this.#keeper.act(action, this.#facts)
+    this.#foundry?.heed(foundryView({ held, ...this.#facts, templates: this.#wantedTemplates }))
   }
 
   async #handle(message: Message): Promise<void> {
@@ -196,6 +204,7 @@ export class Agent {
         if (!conversation.welcomed || this.#stopping) return
         if (!(await this.#obey(admit(this.#allegiance, frame.stamp)))) return
         this.#stamp = frame.stamp
+        this.#wantedTemplates = frame.templates
         this.#wanted = new Map(frame.machines.map((machine) => [machine.machine, machine]))
         return
       case 'ask': {
@@ -245,7 +254,9 @@ export class Agent {
 
   #tellAll(): void {
     if (this.#conversation === undefined || this.#facts === undefined) return
-    const news = { machines: this.#keeper.machines.all(), facts: this.#facts }
+    const templates = this.#foundry?.templates()
+    const facts = { ...this.#facts, ...(templates && { templates }) }
+    const news = { machines: this.#keeper.machines.all(), facts }
     if (this.#conversation.welcomed) this.#conversation.reportAll(this.#stamp, news)
     else this.#conversation.hello(this.#host, this.#allegiance, news)
   }

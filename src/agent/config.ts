@@ -57,6 +57,16 @@ const schema = z.strictObject({
       boot_s: count(1, 3_600).default(180),
     })
     .prefault({}),
+  templates: z
+    .strictObject({
+      /** False: every machine boots. */
+      enabled: z.boolean().default(true),
+      /** Then a successor is built: what is frozen gets no security updates. */
+      max_age_h: count(1, 8_760).default(168),
+      /** All of them together may take no more. */
+      disk_gib: count(1, 65_536).default(64),
+    })
+    .prefault({}),
 })
 
 export type AgentConfig = z.infer<typeof schema>

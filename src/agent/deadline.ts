@@ -1,5 +1,8 @@
 import { type Clock, SlipwayError } from '../model/index.ts'
 
+/** For a task to undo what it did once it is told to end. */
+const UNDO_MS = 10_000
+
 export interface Deadline {
   readonly clock: Clock
   /** Named in the error. */
@@ -33,4 +36,22 @@ export function withDeadline<T>(
     signal.addEventListener('abort', onAbort, { once: true })
     task(controller.signal).finally(settle).then(resolve, reject)
   })
+}
+
+/** As `withDeadline`, but also waits until `task` has come to its end: nothing may be destroyed under its hands. */
+export async function endedWithin<T>(
+  deadline: Deadline,
+  task: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  let ended: Promise<unknown> = Promise.resolve()
+  try {
+    return await withDeadline(deadline, (signal) => {
+      const work = task(signal)
+      ended = work.catch(() => undefined)
+      return work
+    })
+  } finally {
+    const { signal } = new AbortController()
+    await withDeadline({ ...deadline, deadlineMs: UNDO_MS, signal }, () => ended).catch(() => undefined)
+  }
 }

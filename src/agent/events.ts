@@ -1,5 +1,5 @@
 /** What happens at an agent that people want to know: each event's log line and counter stand together. */
-import type { Failure, MachineId, TimelineStep } from '../model/index.ts'
+import type { Failure, MachineId, TemplateId, TimelineStep } from '../model/index.ts'
 import { failureText } from '../model/index.ts'
 import type { DriverEvent, Resource } from './drivers/driver.ts'
 import type { Held } from './held.ts'
@@ -53,6 +53,27 @@ export class AgentEvents {
 
   machineGone(machine: MachineId, tookMs: number): void {
     this.#say('info', 'machine_gone', { machine, tookMs: Math.round(tookMs) })
+  }
+
+  templateBuilt(template: TemplateId, shape: string, tookMs: number): void {
+    this.#say('info', 'template_built', { template, shape, tookMs: Math.round(tookMs) })
+  }
+
+  /** `count` in a row. */
+  templateFailed(shape: string, count: number, failure: Failure): void {
+    this.#say('error', 'template_failed', { shape, count, ...this.#failure(failure) })
+  }
+
+  templateMadeWay(shape: string): void {
+    this.#say('info', 'template_made_way', { shape })
+  }
+
+  templateBad(template: TemplateId, failure: Failure): void {
+    this.#say('error', 'template_bad', { template, ...this.#failure(failure) })
+  }
+
+  templateRemoved(template: TemplateId): void {
+    this.#say('info', 'template_removed', { template })
   }
 
   machineSuspect(machine: MachineId, failure: Failure): void {

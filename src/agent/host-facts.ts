@@ -33,4 +33,5 @@ export const hostFacts = (options: HostFactsOptions, images: readonly HostImage[
   acceleration: options.driver.acceleration,
   capacity: capacityOf(options.driver, options.limits),
   images,
+  cloning: options.driver.cloning,
 })

@@ -14,12 +14,17 @@ import { takeAgentLock } from './lock.ts'
 import { jsonLines } from './log-lines.ts'
 import { fileMemory } from './memory.ts'
 import { type OpenDriver, openDriver } from './open-driver.ts'
+import type { TemplateLimits } from './templates/index.ts'
 import { packTools } from './tools.ts'
 import { keepUplink } from './uplink.ts'
 
 /** More would only make each of them slower: a boot keeps a CPU busy. */
 const CLONES_AT_ONCE_MAX = 8
 const MS_PER_S = 1_000
+const MS_PER_H = 3_600 * MS_PER_S
+const MIB_PER_GIB = 1_024
+/** Before a template is built that nobody asked for by name. */
+const QUIET_MS_MIN = 30_000
 
 export interface StartOptions {
   readonly configDir: string
@@ -90,7 +95,7 @@ async function takeControl(parts: Parts): Promise<Agent> {
 }
 
 async function buildAgent({ config, version, events, signal, driver, images, door }: Parts): Promise<Agent> {
-  const { host, limits, tools } = config
+  const { host, limits, tools, templates } = config
   const layout = layoutOf(config)
   await ensureOwnFolder(config.state)
   const disk =
@@ -114,8 +119,15 @@ async function buildAgent({ config, version, events, signal, driver, images, doo
     ...disk,
     clonesAtOnce: limits.clones_at_once ?? cpus,
     bootMs: limits.boot_s * MS_PER_S,
+    ...(templates.enabled && { templates: templateLimits(templates) }),
   })
 }
+
+const templateLimits = ({ max_age_h, disk_gib }: AgentConfig['templates']): TemplateLimits => ({
+  ageMsMax: max_age_h * MS_PER_H,
+  diskMiBMax: disk_gib * MIB_PER_GIB,
+  quietMsMin: QUIET_MS_MIN,
+})
 
 function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

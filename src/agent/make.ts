@@ -1,7 +1,14 @@
 /** The making of one machine, from nothing to ready, straight through. Undoing it is the caller's: `driver.destroy`. */
-import type { Access, ImageManifest, MachineId, MachineSpec, TimelineStep } from '../model/index.ts'
+import type {
+  Access,
+  ImageManifest,
+  MachineId,
+  MachineSpec,
+  TemplateId,
+  TimelineStep,
+} from '../model/index.ts'
 import { SlipwayError } from '../model/index.ts'
-import { type Deadline, withDeadline } from './deadline.ts'
+import { endedWithin } from './deadline.ts'
 import type { GuestClock } from './guest-clock.ts'
 import type { AgentPorts } from './ports.ts'
 import { makeReady } from './ready.ts'
@@ -9,8 +16,6 @@ import type { Unseen } from './unseen.ts'
 
 /** Overlay, namespace, domain; the boot is not in it. */
 const CLONE_MS = 60_000
-/** For a clone to undo itself once it is told to end. */
-const UNDO_MS = 10_000
 const BYTES_PER_GIB = 1024 ** 3
 
 export interface MakeOptions {
@@ -18,6 +23,8 @@ export interface MakeOptions {
   /** Path of the tools disk, if the operator gave tools. */
   readonly tools?: string
   readonly bootMs: number
+  /** What it is cloned from; absent: it boots. */
+  readonly template: TemplateId | undefined
   readonly unseen: Unseen
   readonly guestClock: GuestClock
 }
@@ -47,14 +54,15 @@ export async function makeMachine(ports: AgentPorts, options: MakeOptions, makin
   const detail = tooSmall(spec, manifest)
   if (detail !== undefined) throw new SlipwayError('create_failed', { machine, step: 'image', detail })
   signal.throwIfAborted()
-  const tools = options.tools === undefined ? {} : { tools: options.tools }
+  const { tools, template } = options
+  const source = { ...(tools !== undefined && { tools }), ...(template !== undefined && { template }) }
   const clone = await endedWithin({ clock, step: 'clone', deadlineMs: CLONE_MS, signal }, (inner) =>
-    driver.clone({ machine, spec, image: manifest, disk, ...tools, step, signal: inner }),
+    driver.clone({ machine, spec, image: manifest, disk, ...source, step, signal: inner }),
   )
   step('clone')
   const access = await makeReady(
     { ...ports, unseen: options.unseen, guestClock: options.guestClock },
-    { clone, user: manifest.user, tools: options.tools !== undefined, bootMs: options.bootMs, step, signal },
+    { clone, user: manifest.user, tools: tools !== undefined, bootMs: options.bootMs, step, signal },
   )
   step('ready')
   await records.put({ state: 'ready', machine, spec, timeline: [...timeline], access })
@@ -69,19 +77,4 @@ function tooSmall({ flavor, diskGiB, memoryMiB }: MachineSpec, image: ImageManif
   const { memoryMiBMin = 0 } = image
   if (memoryMiB >= memoryMiBMin) return undefined
   return `flavor ${flavor} has ${memoryMiB} MiB of memory, its image needs ${memoryMiBMin}`
-}
-
-/** As `withDeadline`, but also waits until `task` has come to its end: nothing may be destroyed under its hands. */
-async function endedWithin<T>(deadline: Deadline, task: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  let ended: Promise<unknown> = Promise.resolve()
-  try {
-    return await withDeadline(deadline, (signal) => {
-      const work = task(signal)
-      ended = work.catch(() => undefined)
-      return work
-    })
-  } finally {
-    const { signal } = new AbortController()
-    await withDeadline({ ...deadline, deadlineMs: UNDO_MS, signal }, () => ended).catch(() => undefined)
-  }
 }

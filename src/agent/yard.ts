@@ -5,6 +5,7 @@ import {
   type MachineSpec,
   SlipwayError,
   sleep,
+  type TemplateId,
   type TimelineStep,
   toFailure,
 } from '../model/index.ts'
@@ -15,6 +16,7 @@ import { Lanes } from './lanes.ts'
 import { makeMachine } from './make.ts'
 import type { Post } from './message.ts'
 import type { AgentPorts } from './ports.ts'
+import { Foundry, type TemplateLimits } from './templates/index.ts'
 import { Unseen } from './unseen.ts'
 
 const REMOVALS_AT_ONCE = 8
@@ -32,6 +34,8 @@ export interface YardOptions {
   readonly clonesAtOnce: number
   /** How long a guest may take from power-on until its guest agent answers. */
   readonly bootMs: number
+  /** Absent: every machine boots. */
+  readonly templates?: TemplateLimits
 }
 
 export interface Making {
@@ -42,6 +46,7 @@ export interface Making {
 }
 
 export class Yard {
+  readonly foundry: Foundry | undefined
   readonly #ports: AgentPorts
   readonly #options: YardOptions
   readonly #effects: Effects
@@ -59,6 +64,10 @@ export class Yard {
     this.#clones = new Lanes(options.clonesAtOnce)
     this.#unseen = new Unseen(ports.random)
     this.#guestClock = new GuestClock(ports.clock)
+    const { templates, ...rest } = options
+    if (templates === undefined) return
+    const inGuests = { unseen: this.#unseen, guestClock: this.#guestClock }
+    this.foundry = new Foundry({ ...ports, ...inGuests }, { ...rest, limits: templates }, effects)
   }
 
   /** Starts to make a machine; ends with `made` or `failed`, or silently when cancelled. */
@@ -73,21 +82,27 @@ export class Yard {
     life.addEventListener('abort', endWithAgent, { once: true })
     const settled = this.#effects.run(async () => {
       const { signal } = controller
+      let template: TemplateId | undefined
       try {
-        const access = await this.#clones.run(signal, () => {
+        const access = await this.#clones.run(signal, async () => {
           step('turn')
+          template = await this.foundry?.serving(spec)
+          step(template === undefined ? 'cold' : 'warm')
           const options = {
             ...this.#options,
             acceleration,
+            template,
             unseen: this.#unseen,
             guestClock: this.#guestClock,
           }
           return makeMachine(this.#ports, options, { machine, spec, timeline, step, signal })
         })
+        if (template !== undefined) this.foundry?.cloned(template, undefined)
         this.#post({ kind: 'made', machine, attempt, access })
       } catch (error) {
         if (isCancelled(signal.reason)) return
         const cause = signal.aborted ? signal.reason : error
+        if (template !== undefined) this.foundry?.cloned(template, cause)
         const failure = toFailure(cause, 'create_failed', { machine, step: timeline.at(-1)?.step ?? 'turn' })
         this.#post({ kind: 'failed', machine, attempt, failure, consoleTail: await this.#tail(machine) })
       } finally {

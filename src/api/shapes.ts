@@ -90,16 +90,27 @@ export const templateShape = z.strictObject({
 
 const cloneMode = z.enum(['shared-memory', 'mapped-ram', 'cold'])
 
-export const hostTemplate = z.strictObject({
-  id: templateId,
-  shape: templateShape,
-  state: z.enum(['building', 'ready', 'retiring', 'bad']),
-  mode: cloneMode,
-  progressPercent: z.number().min(0).max(100).exactOptional(),
-  builtAtMs: z.number().exactOptional(),
-  clones: count(100_000),
-  diskMiB: z.number().min(0),
-})
+export const hostTemplate = z.discriminatedUnion('state', [
+  z.strictObject({
+    state: z.enum(['ready', 'retiring', 'bad']),
+    id: templateId,
+    shape: templateShape,
+    mode: cloneMode,
+    builtAtMs: z.number(),
+    clones: count(100_000),
+    diskMiB: z.number().min(0),
+  }),
+  z.strictObject({
+    state: z.literal('building'),
+    shape: templateShape,
+    progressPercent: z.number().min(0).max(100),
+  }),
+  z.strictObject({
+    state: z.literal('waiting'),
+    shape: templateShape,
+    reason: z.enum(['making', 'room', 'disk', 'failed']),
+  }),
+])
 
 export const hostFacts = z.strictObject({
   host: hostId,

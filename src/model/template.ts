@@ -1,10 +1,10 @@
 /**
  * An image booted once on a host and frozen warm: what machines of one shape are cloned from.
  *
- *   building ──► ready ──► retiring ──► gone      retiring: too old, or superseded; serves nobody new, waits for its
- *      │           │                                        last clone to end
- *      ▼           ▼
- *    failed      bad                              bad: clones of it failed; replaced like an old one
+ *   waiting ◄─► building ──► ready ──► retiring ──► gone    waiting: not now, and why
+ *                              └─────► bad ───────► gone    retiring: too old, or superseded; serves nobody new, goes
+ *                                                           with its last clone
+ *                                                           bad: clones of it failed; replaced like an old one
  */
 import type { MachineSpec, Sharing } from './flavor.ts'
 import type { ImageDigest, ReservationId, TemplateId, TrustDomain } from './id.ts'
@@ -32,20 +32,27 @@ export interface WantedTemplate {
  */
 export type CloneMode = 'shared-memory' | 'mapped-ram' | 'cold'
 
-/** A template as its host sees it. Written by the agent. */
-export interface HostTemplate {
-  readonly id: TemplateId
-  readonly shape: TemplateShape
-  readonly state: 'building' | 'ready' | 'retiring' | 'bad'
-  readonly mode: CloneMode
-  /** Of a building one: how far it is, by the steps that are done. */
-  readonly progressPercent?: number
-  readonly builtAtMs?: number
-  /** Machines that live on it now. */
-  readonly clones: number
-  /** What it takes on the host's disk. */
-  readonly diskMiB: number
-}
+/** A template as its host sees it, or why there is none yet. Written by the agent. */
+export type HostTemplate =
+  | {
+      readonly state: 'ready' | 'retiring' | 'bad'
+      readonly id: TemplateId
+      readonly shape: TemplateShape
+      readonly mode: CloneMode
+      readonly builtAtMs: number
+      /** Machines that live on it now. */
+      readonly clones: number
+      /** What it takes on the host's disk. */
+      readonly diskMiB: number
+    }
+  | { readonly state: 'building'; readonly shape: TemplateShape; readonly progressPercent: number }
+  | { readonly state: 'waiting'; readonly shape: TemplateShape; readonly reason: TemplateBlocked }
+
+/**
+ * Why a template is not built now: machines are in the making, the host has no room for one more, or no disk for what
+ * comes of it, or it failed and is tried again later.
+ */
+export type TemplateBlocked = 'making' | 'room' | 'disk' | 'failed'
 
 /** The shape of the template a machine may be cloned from. */
 export const shapeOf = (spec: MachineSpec): TemplateShape => {

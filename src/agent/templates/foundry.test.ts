@@ -1,0 +1,206 @@
+/** The agent with templates, on a simulated host: what it builds, clones from, falls back to and lets go of. */
+import { expect, test } from 'vitest'
+import { HOST, machineOf, World } from '../../../test/agent/world.ts'
+import { anyImage } from '../../../test/conformance/image.ts'
+import type { HostTemplate, MachineId } from '../../model/index.ts'
+import { Agent } from '../agent.ts'
+import { resourceName } from '../drivers/resource-name.ts'
+
+const AGE_MS_MAX = 600_000
+
+class WarmWorld extends World {
+  constructor(spoil?: ConstructorParameters<typeof World>[0]) {
+    super((driver, clock) => ({
+      images: {
+        list: async () => [{ ...anyImage, diskMiB: 1 }],
+        find: async () => ({ manifest: anyImage, disk: '/nowhere' }),
+      },
+      ...spoil?.(driver, clock),
+    }))
+  }
+
+  override newAgent(): Agent {
+    const templates = { ageMsMax: AGE_MS_MAX, diskMiBMax: 10_000, quietMsMin: 1_000 }
+    return new Agent(this.ports, { host: HOST, clonesAtOnce: 2, bootMs: 30_000, templates })
+  }
+
+  /** As the last full report says. */
+  templatesOf(line: ReturnType<World['connect']>): readonly HostTemplate[] {
+    const facts = line.heard.flatMap((frame) => ('facts' in frame && frame.facts ? [frame.facts] : []))
+    return facts.at(-1)?.templates ?? []
+  }
+
+  stepsOf(line: ReturnType<World['connect']>, machine: MachineId): readonly string[] {
+    return line.last(machine)?.timeline.map(({ step }) => step) ?? []
+  }
+
+  happened(event: string): number {
+    return this.events.filter((one) => one.event === event).length
+  }
+}
+
+/** A started agent that has made one machine cold, and a template of it since. */
+async function warmed(world = new WarmWorld()) {
+  await world.start()
+  const line = world.connect().welcome()
+  line.want([machineOf(1)])
+  await world.pass(60_000)
+  return { world, line }
+}
+
+test('builds a template of what it was asked for, and clones the next machine from it', async () => {
+  const { world, line } = await warmed()
+  expect(world.stepsOf(line, machineOf(1))).toContain('cold')
+  expect(world.templatesOf(line)).toMatchObject([{ state: 'ready', clones: 0, mode: 'shared-memory' }])
+  line.want([machineOf(1), machineOf(2)])
+  await world.pass(10_000)
+  expect(line.story(machineOf(2)).at(-1)).toBe('ready')
+  expect(world.stepsOf(line, machineOf(2))).toContain('warm')
+  expect(world.templatesOf(line)).toMatchObject([{ state: 'ready', clones: 1 }])
+})
+
+test('says how far a build is, and reports nothing else of the machine that is frozen', async () => {
+  const world = new WarmWorld()
+  await world.start()
+  const line = world.connect().welcome()
+  line.want([machineOf(1)])
+  const seen: number[] = []
+  for (let n = 0; n < 200; n++) {
+    await world.pass(200)
+    for (const template of world.templatesOf(line))
+      if (template.state === 'building') seen.push(template.progressPercent)
+  }
+  expect(seen.length).toBeGreaterThan(1)
+  expect(seen).toEqual(seen.toSorted((a, b) => a - b))
+  expect(line.heard.flatMap((frame) => ('machines' in frame ? frame.machines : []))).toSatisfy(
+    (all: { machine: MachineId }[]) => all.every(({ machine }) => machine === machineOf(1)),
+  )
+})
+
+test('builds what the coordinator wants, before any machine is asked for', async () => {
+  const world = new WarmWorld()
+  await world.start()
+  const line = world.connect().welcome()
+  const shape = { image: anyImage.digest, vcpus: 1, memoryMiB: 256, diskGiB: 1, sharing: 'host' as const }
+  line.say({ type: 'wanted', stamp: line.next(), machines: [], templates: [{ shape }] })
+  await world.pass(60_000)
+  expect(world.templatesOf(line)).toMatchObject([{ state: 'ready', shape }])
+})
+
+test('makes way for a machine that needs the room, and builds later', async () => {
+  const { world, line } = await warmed(
+    new WarmWorld(() => ({
+      facts: async () => ({
+        host: HOST,
+        version: '0',
+        acceleration: 'hardware',
+        capacity: { vcpus: 2, memoryMiB: 2_000, diskMiB: 65_536 },
+        images: [],
+      }),
+    })),
+  )
+  line.want([])
+  await world.pass(3_000)
+  line.want([machineOf(2)], { spec: { memoryMiB: 512 } })
+  await world.pass(11_000)
+  expect(world.templatesOf(line).filter(({ state }) => state === 'building')).toHaveLength(1)
+  line.want([machineOf(2), machineOf(3)], { spec: { memoryMiB: 512 } })
+  await world.pass(20_000)
+  expect(world.happened('template_made_way')).toBe(1)
+  expect(line.story(machineOf(3)).at(-1)).toBe('ready')
+  expect(world.things().filter((thing) => thing.includes('m-z'))).toEqual([])
+})
+
+test('replaces a template when it is too old, which goes with its last clone', async () => {
+  const { world, line } = await warmed()
+  const [first] = world.templatesOf(line)
+  line.want([machineOf(1), machineOf(2)])
+  await world.pass(AGE_MS_MAX + 60_000)
+  expect(world.stepsOf(line, machineOf(2))).toContain('warm')
+  const states = world.templatesOf(line).map(({ state }) => state)
+  expect(states.toSorted()).toEqual(['ready', 'retiring'])
+  line.want([])
+  await world.pass(10_000)
+  const left = world.templatesOf(line)
+  expect(left).toHaveLength(1)
+  expect(left).not.toMatchObject([{ id: first && 'id' in first ? first.id : '' }])
+})
+
+test('makes no machine from a template of other programs, and builds anew', async () => {
+  const { world, line } = await warmed()
+  world.host.version = '2'
+  line.want([machineOf(1), machineOf(2)])
+  await world.pass(60_000)
+  expect(world.stepsOf(line, machineOf(2))).toContain('cold')
+  expect(world.templatesOf(line)).toMatchObject([{ state: 'ready' }])
+  expect(world.happened('template_built')).toBe(2)
+})
+
+test('boots after clones of a template failed thrice, and replaces it', async () => {
+  const { world, line } = await warmed()
+  const machines = [2, 3, 4, 5].map(machineOf)
+  for (const machine of machines.slice(0, 3)) {
+    world.behaviours.set(machine, 'malformed')
+    line.want([machine])
+    await world.pass(5_000)
+    expect(line.story(machine).at(-1)).toBe('failed')
+    expect(world.things().filter((thing) => thing.includes(machine))).toEqual([])
+  }
+  expect(world.happened('template_bad')).toBe(1)
+  line.want([machineOf(5)])
+  await world.pass(90_000)
+  expect(world.stepsOf(line, machineOf(5))).toContain('cold')
+  expect(world.templatesOf(line)).toMatchObject([{ state: 'ready' }])
+  expect(world.happened('template_built')).toBe(2)
+})
+
+test('takes no offence at a template when a machine was cancelled or its host was full', async () => {
+  const { world, line } = await warmed()
+  for (const n of [2, 3, 4, 5]) {
+    line.want([machineOf(n)])
+    await world.pass(20)
+    line.want([])
+    await world.pass(10_000)
+  }
+  line.want([6, 7, 8, 9].map(machineOf), { spec: { diskGiB: 4_000 } })
+  await world.pass(30_000)
+  expect(world.happened('template_bad')).toBe(0)
+})
+
+test('tries again later when a build fails', async () => {
+  const world = new WarmWorld()
+  const mould = `m-z${'0'.repeat(24)}1` as MachineId
+  world.behaviours.set(mould, 'refuses')
+  const { line } = await warmed(world)
+  expect(world.happened('template_failed')).toBe(1)
+  expect(world.templatesOf(line)).toMatchObject([{ state: 'waiting', reason: 'failed' }])
+  expect(world.things().filter((thing) => thing.includes(mould))).toEqual([])
+  await world.pass(120_000)
+  expect(world.templatesOf(line)).toMatchObject([{ state: 'ready' }])
+})
+
+test('an agent killed while it builds leaves nothing that the next one keeps', async () => {
+  const world = new WarmWorld()
+  await world.start()
+  const line = world.connect().welcome()
+  line.want([machineOf(1)])
+  await world.pass(12_000)
+  expect(world.things().some((thing) => thing.includes('m-z'))).toBe(true)
+  // A killed process does nothing more; what it made stays.
+  const mould = world.things().filter((thing) => thing.includes('m-z'))
+  await world.settle(world.agent.stop('keep'))
+  expect(world.things().filter((thing) => thing.includes('m-z'))).toEqual([])
+  for (const thing of mould) {
+    const [kind = '', name = ''] = thing.split(' ')
+    if (kind === 'namespace') world.host.put({ kind, name, link: 'down' })
+    if (kind === 'overlay') world.host.put({ kind, name, diskMiB: 1 })
+  }
+  world.agent = world.newAgent()
+  await world.start()
+  const again = world.connect().welcome()
+  again.want([machineOf(1)], { made: true, stamp: line.next() })
+  await world.pass(30_000)
+  expect(mould.filter((thing) => world.things().includes(thing))).toEqual([])
+  expect(again.story(machineOf(1)).at(-1)).toBe('ready')
+  expect(world.host.get('domain', resourceName(HOST, machineOf(1)))?.state).toBe('running')
+})

@@ -1,0 +1,252 @@
+/**
+ * A host's templates: which there are, which serves whom, which is being built. Decides nothing itself: every
+ * `LOOK_EVERY_MS`, and when something ended, it looks, asks `templatePlan`, and does what that says.
+ */
+import {
+  type HostTemplate,
+  type ImageDigest,
+  type MachineSpec,
+  SlipwayError,
+  shapeKey,
+  shapeOf,
+  type TemplateId,
+  type TemplateShape,
+  toFailure,
+  type WantedTemplate,
+} from '../../model/index.ts'
+import { endedWithin } from '../deadline.ts'
+import type { Template } from '../drivers/driver.ts'
+import type { Effects } from '../effects.ts'
+import type { AgentPorts } from '../ports.ts'
+import type { ReadyPorts } from '../ready.ts'
+import { Asked } from './asked.ts'
+import { isTemplatesFault } from './fault.ts'
+import {
+  mustStop,
+  type TemplateLimits,
+  type TemplatePlan,
+  type TemplateView,
+  templatePlan,
+  type WantedKey,
+} from './plan.ts'
+import { percentDone } from './progress.ts'
+import type { FoundryView } from './view.ts'
+import { warmUp } from './warm-up.ts'
+
+export interface FoundryOptions {
+  readonly tools?: string
+  readonly bootMs: number
+  readonly limits: TemplateLimits
+}
+
+const LOOK_EVERY_MS = 2_000
+const LOOK_MS = 30_000
+/** From nothing to published: a boot, a warming and a look at every byte. */
+const BUILD_MS = 15 * 60_000
+/** Clones of one template that fail in a row until it is called bad. */
+const FAILED_CLONES_MAX = 3
+
+interface Build {
+  readonly wanted: WantedKey
+  readonly abort: AbortController
+  percent: number
+}
+
+type Ports = AgentPorts & Pick<ReadyPorts, 'unseen' | 'guestClock'>
+
+export class Foundry {
+  readonly #ports: Ports
+  readonly #options: FoundryOptions
+  readonly #effects: Effects
+  readonly #asked: Asked
+  readonly #failed = new Map<string, { readonly count: number; readonly lastAtMs: number }>()
+  readonly #failedClones = new Map<TemplateId, number>()
+  #view: FoundryView = { wanted: undefined, making: 0, room: { vcpus: 0, memoryMiB: 0, diskMiB: 0 } }
+  #present: readonly Template[] = []
+  #quietSinceMs: number
+  #plan: TemplatePlan | undefined
+  #waiting: readonly HostTemplate[] = []
+  #build: Build | undefined
+
+  constructor(ports: Ports, options: FoundryOptions, effects: Effects) {
+    this.#ports = ports
+    this.#options = options
+    this.#effects = effects
+    this.#asked = new Asked(ports.clock)
+    this.#quietSinceMs = ports.clock.wall()
+  }
+
+  begin(): void {
+    this.#effects.every(LOOK_EVERY_MS, () => this.look())
+  }
+
+  /** Called before machines are made: a build whose room one of them needs gives it up. */
+  heed(view: FoundryView): void {
+    if (view.making > 0 || this.#view.making > 0) this.#quietSinceMs = this.#ports.clock.wall()
+    this.#view = view
+    const build = this.#build
+    if (build !== undefined && mustStop({ building: build.wanted, room: view.room })) this.#stop(build)
+  }
+
+  /** The template to clone a machine of this spec from; undefined: it boots. Remembers that one was asked for. */
+  async serving(spec: MachineSpec): Promise<TemplateId | undefined> {
+    const shape = shapeOf(spec)
+    this.#asked.note(shape)
+    const key = await this.#keyOf(shape)
+    const id = key === undefined ? undefined : this.#plan?.serve.get(key)
+    return id !== undefined && !this.#isBad(id) ? id : undefined
+  }
+
+  /** How a clone of the template came out; undefined: well. */
+  cloned(id: TemplateId, error: unknown): void {
+    if (this.#isBad(id) || (error !== undefined && !isTemplatesFault(error))) return
+    if (error === undefined) return void this.#failedClones.delete(id)
+    this.#failedClones.set(id, (this.#failedClones.get(id) ?? 0) + 1)
+    if (!this.#isBad(id)) return
+    this.#ports.events.templateBad(id, toFailure(error, 'host_setup', { object: 'a clone' }))
+    this.look()
+  }
+
+  templates(): readonly HostTemplate[] {
+    const there = this.#present.map(({ id, shape, mode, builtAtMs, clones, diskMiB }): HostTemplate => {
+      const state = this.#plan?.states.get(id) ?? 'ready'
+      return { id, shape, state, mode, builtAtMs, clones, diskMiB }
+    })
+    const { wanted, percent } = this.#build ?? {}
+    if (wanted === undefined || percent === undefined) return [...there, ...this.#waiting]
+    return [...there, { shape: wanted.shape, state: 'building', progressPercent: percent }, ...this.#waiting]
+  }
+
+  /** Looks and acts, unless it does already. */
+  look(): void {
+    this.#effects.once('templates', async () => {
+      try {
+        await this.#effects.within('looking at templates', LOOK_MS, () => this.#turn())
+      } catch (error) {
+        if (!this.#effects.signal.aborted) this.#ports.events.trouble('templates', error)
+      }
+    })
+  }
+
+  async #turn(): Promise<void> {
+    const { driver } = this.#ports
+    this.#present = await driver.templates()
+    const view = await this.#seen()
+    const plan = templatePlan(view)
+    this.#plan = plan
+    this.#waiting = view.wanted.flatMap(({ key, shape }) => {
+      const reason = plan.blocked.get(key)
+      return reason === undefined ? [] : [{ shape, state: 'waiting', reason }]
+    })
+    if (plan.stop && this.#build !== undefined) this.#stop(this.#build)
+    for (const id of plan.remove) {
+      await driver.removeTemplate(id)
+      this.#failedClones.delete(id)
+      this.#ports.events.templateRemoved(id)
+    }
+    if (plan.remove.length > 0) this.#present = await driver.templates()
+    if (plan.build !== undefined && this.#build === undefined) this.#start(plan.build)
+  }
+
+  async #seen(): Promise<TemplateView> {
+    const { clock, images } = this.#ports
+    const keysNow = new Map<TemplateId, string>()
+    for (const { id, shape } of this.#present) {
+      const key = await this.#keyOf(shape)
+      if (key !== undefined) keysNow.set(id, key)
+    }
+    return {
+      ...this.#view,
+      quietSinceMs: this.#quietSinceMs,
+      wanted: await this.#wanted(),
+      present: this.#present,
+      keysNow,
+      bad: new Set(this.#present.map(({ id }) => id).filter((id) => this.#isBad(id))),
+      building: this.#build?.wanted,
+      failed: this.#failed,
+      images: new Set<ImageDigest>((await images.list()).map(({ digest }) => digest)),
+      nowMs: clock.wall(),
+      limits: this.#options.limits,
+    }
+  }
+
+  async #wanted(): Promise<readonly WantedKey[]> {
+    const { wanted } = this.#view
+    const list = wanted ?? this.#asked.shapes().map((shape): WantedTemplate => ({ shape }))
+    const keyed = list.map(async ({ shape, reservation }) => {
+      const key = await this.#keyOf(shape)
+      return key === undefined ? [] : [{ key, shape, reserved: reservation !== undefined }]
+    })
+    return (await Promise.all(keyed)).flat()
+  }
+
+  #keyOf(shape: TemplateShape): Promise<string | undefined> {
+    return this.#ports.driver.templateKey(shape, this.#tools())
+  }
+
+  #start(wanted: WantedKey): void {
+    const build: Build = { wanted, abort: new AbortController(), percent: 0 }
+    this.#build = build
+    void this.#effects.run(async () => {
+      const { clock, events } = this.#ports
+      const startMs = clock.now()
+      try {
+        const template = await this.#cast(build)
+        this.#failed.delete(wanted.key)
+        events.templateBuilt(template.id, shapeKey(wanted.shape), clock.now() - startMs)
+      } catch (error) {
+        if (this.#effects.signal.aborted) return
+        this.#failedToBuild(build, error)
+      } finally {
+        this.#build = undefined
+      }
+      this.look()
+    })
+  }
+
+  async #cast(build: Build): Promise<Template> {
+    const { driver, images, clock } = this.#ports
+    const { shape } = build.wanted
+    const { manifest: image, disk } = await images.find(shape.image)
+    const signal = AbortSignal.any([this.#effects.signal, build.abort.signal])
+    const step = (name: string): void => {
+      build.percent = Math.max(build.percent, percentDone(name))
+    }
+    return endedWithin({ clock, step: 'building a template', deadlineMs: BUILD_MS, signal }, (signal) =>
+      driver.buildTemplate({
+        ...{ shape, image, disk, step, signal },
+        ...this.#tools(),
+        forbidden: [],
+        warm: (clone) => {
+          const { tools, bootMs } = this.#options
+          return warmUp(this.#ports, { clone, image, tools: tools !== undefined, bootMs, step, signal })
+        },
+      }),
+    )
+  }
+
+  /** One that made way has not failed. */
+  #failedToBuild({ wanted, abort }: Build, error: unknown): void {
+    const { clock, events } = this.#ports
+    if (abort.signal.aborted) return
+    const count = (this.#failed.get(wanted.key)?.count ?? 0) + 1
+    this.#failed.set(wanted.key, { count, lastAtMs: clock.wall() })
+    const otherwise = { object: 'a template' }
+    events.templateFailed(shapeKey(wanted.shape), count, toFailure(error, 'host_setup', otherwise))
+  }
+
+  #stop({ wanted, abort }: Build): void {
+    if (abort.signal.aborted) return
+    abort.abort(new SlipwayError('cancelled', { what: 'building a template' }))
+    this.#ports.events.templateMadeWay(shapeKey(wanted.shape))
+  }
+
+  #isBad(id: TemplateId): boolean {
+    return (this.#failedClones.get(id) ?? 0) >= FAILED_CLONES_MAX
+  }
+
+  #tools(): { readonly tools?: string } {
+    const { tools } = this.#options
+    return tools === undefined ? {} : { tools }
+  }
+}
