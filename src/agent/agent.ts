@@ -252,7 +252,9 @@ export class Agent {
     })
   }
 
+  /** Whoever is told under a stamp that a machine is not there takes it for gone: decide first, then tell. */
   #tellAll(): void {
+    this.#decide()
     if (this.#conversation === undefined || this.#facts === undefined) return
     const templates = this.#foundry?.templates()
     const facts = { ...this.#facts, ...(templates && { templates }) }
