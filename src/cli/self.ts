@@ -5,9 +5,10 @@ import { top } from './top.ts'
 
 /**
  * For what runs for months: V8 lets the young generation of a busy process grow to 16 MiB a half, which is 25 MiB more
- * resident and buys nothing here (measured over 2,000 leases: 139 against 104 MiB).
+ * resident and buys nothing here (measured over 2,000 leases: 139 against 104 MiB). And it lets the old one grow to a
+ * multiple of what lives in it before it looks: the agent's 14 MB became 131 resident, and are 99 so (bench/memory.ts).
  */
-const FRUGAL = '--max-semi-space-size=2'
+const FRUGAL: readonly string[] = ['--max-semi-space-size=2', '--optimize-for-size']
 
 export interface SelfOptions {
   readonly args: readonly string[]
@@ -19,7 +20,7 @@ export interface SelfOptions {
 /** Starts `slipway …args` in a session of its own, so that a terminal's Ctrl-C reaches only whom it is meant for. */
 export function spawnSelf({ args, stdio, mountedOn }: SelfOptions): ChildProcess {
   const options: SpawnOptions = { stdio: stdio ?? 'inherit', detached: true }
-  const flags = [...process.execArgv.filter((flag) => flag !== FRUGAL), FRUGAL]
+  const flags = [...process.execArgv.filter((flag) => !FRUGAL.includes(flag)), ...FRUGAL]
   const program = process.argv[1] ?? ''
   if (mountedOn === undefined) return spawn(process.execPath, [...flags, program, ...args], options)
   const moved = join(mountedOn, relative(top(), program))
