@@ -32,6 +32,8 @@ export interface AgentWorld {
   readonly host: SimHost
   readonly behaviour: (machine: MachineId) => GuestBehaviour
   readonly fault: (effect: Effect, machine: MachineId | undefined) => SlipwayError | undefined
+  /** The slowest write of its disk. */
+  readonly diskMsMax: number
   readonly log: (text: string) => void
   /** The agent ended by itself: a bug, upon which its process would start anew. */
   readonly broke: (error: unknown) => void
@@ -83,7 +85,7 @@ function ports(world: AgentWorld, life: Life): AgentPorts {
   const clock = life.clock(world.clock)
   const options: SimulatedOptions = { ...world, clock, random: random.next }
   const driver = simulatedDriver(options)
-  const disk = { clock, random, life }
+  const disk = { clock, random, life, diskMsMax: world.diskMsMax }
   return {
     driver: {
       ...driver,
@@ -106,14 +108,15 @@ function ports(world: AgentWorld, life: Life): AgentPorts {
 }
 
 interface Disk {
+  readonly diskMsMax: number
   readonly clock: Clock
   readonly random: Random
   readonly life: Life
 }
 
 /** A disk takes its time, and the process may die before or after the write. */
-const slow = async <T>({ clock, random, life }: Disk, effect: () => Promise<T>): Promise<T> => {
-  await sleep(clock, random.next() * DISK_MS_MAX)
+const slow = async <T>({ clock, random, life, diskMsMax }: Disk, effect: () => Promise<T>): Promise<T> => {
+  await sleep(clock, random.next() * diskMsMax)
   return life.later(effect)
 }
 
@@ -168,4 +171,3 @@ const factsOf = ({ id, size }: SimHost): HostFacts => ({
 })
 
 const BOOT_MS = 30_000
-const DISK_MS_MAX = 10

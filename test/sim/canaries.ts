@@ -17,6 +17,14 @@ export const canaries: readonly Canary[] = [
     to: '',
   },
   {
+    name: 'canary-calm-is-calm',
+    checker: 'calm-is-calm',
+    what: 'no guest ever opens its door',
+    file: 'src/agent/drivers/simulated/door.ts',
+    from: "if (behaviour === 'shut')",
+    to: "if (behaviour !== 'shut')",
+  },
+  {
     name: 'canary-capacity',
     checker: 'capacity',
     what: 'every host has room for everything',

@@ -104,6 +104,13 @@ export const mutations: readonly Mutation[] = [
     to: 'if (compareStamps(stamp, ours.stamp) < -1_000_000) return',
   },
   {
+    name: 'reconcile-told-too-early',
+    what: 'a report speaks for a wanted set that was not acted on yet: machines to be made seem gone',
+    file: 'src/agent/agent.ts',
+    from: '#tellAll(): void {\n    this.#decide()',
+    to: '#tellAll(): void {',
+  },
+  {
     name: 'reaper-never-twice',
     what: 'strays are remembered by another name than they are looked up by: none is ever removed',
     file: 'src/agent/reap.ts',

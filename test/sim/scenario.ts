@@ -33,6 +33,8 @@ export interface Scenario {
   readonly behaviours: readonly [GuestBehaviour, ...GuestBehaviour[]]
   /** Share of effects of the driver that fail. */
   readonly driverFaults: number
+  /** The slowest write of an agent's disk. */
+  readonly diskMsMax: number
   readonly clients: number
   /** Faults and new jobs until then. */
   readonly stormMs: number
@@ -59,9 +61,10 @@ export function drawScenario(random: Random): Scenario {
     hostility: random.pick([0, 0, 0.1, 0.3]),
     behaviours: ['silent', 'lies', 'malformed', 'floods', 'refuses', 'stops', 'crashes', 'shut'],
     driverFaults: random.pick([0, 0, 0.01, 0.05]),
-    clients: random.int(2, 6),
+    diskMsMax: random.pick([5, 50, 500]),
+    clients: random.chance(0.15) ? 15 : random.int(2, 6),
     stormMs: 120_000,
-    calmMs: 180_000,
+    calmMs: 210_000,
   }
 }
 

@@ -128,6 +128,7 @@ export class World implements Scene {
       clock: this.clock,
       random,
       host: site.host,
+      diskMsMax: this.scenario.diskMsMax,
       behaviour: () => this.#behaviour(random),
       fault: (effect, machine) => this.#fault(random, effect, machine),
       log: (text) => this.#log(id, text),

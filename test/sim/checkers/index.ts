@@ -1,6 +1,7 @@
 /** Every invariant of the whole system, one file each. */
 import type { MakeChecker } from '../evidence.ts'
 import { abandonedEnds } from './abandoned-ends.ts'
+import { calmIsCalm } from './calm-is-calm.ts'
 import { capacity } from './capacity.ts'
 import { decoys } from './decoys.ts'
 import { keptLease } from './kept-lease.ts'
@@ -18,6 +19,7 @@ import { suspect } from './suspect.ts'
 
 export const checkers: readonly MakeChecker[] = [
   abandonedEnds,
+  calmIsCalm,
   capacity,
   decoys,
   keptLease,
