@@ -80,6 +80,7 @@ export function domainXml(plan: DomainPlan): string {
         xml('acpi'),
         xml('apic'),
         xml('vmport', { state: 'off' }),
+        xml('ps2', { state: 'off' }),
         emulated
           ? xml('tcg', {}, [xml('tb-cache', { unit: 'MiB' }, [TRANSLATION_MIB])])
           : xml('pmu', { state: 'off' }),
@@ -128,7 +129,11 @@ const cpu = (emulated: boolean): XmlElement =>
         xml('model', { fallback: 'forbid' }, ['Nehalem']),
         xml('feature', { policy: 'require', name: 'rdrand' }),
       ])
-    : xml('cpu', { mode: 'host-model', check: 'partial' })
+    : xml('cpu', { mode: 'host-model', check: 'partial' }, [
+        // A guest that is a hypervisor in turn reaches far more of the host's kernel.
+        xml('feature', { policy: 'disable', name: 'vmx' }),
+        xml('feature', { policy: 'disable', name: 'svm' }),
+      ])
 
 /**
  * libvirt asks an emulating QEMU for each of 464 CPU properties at every start; without this capability it does not.

@@ -45,7 +45,7 @@ export async function makeMachine(shop: Workshop, request: CloneRequest, origin:
   await shop.ledger.assign(slot.number, machine)
   step('namespace')
 
-  const endpoints = await resolveEndpoints(spec.network.allow)
+  const endpoints = await resolveEndpoints(spec.network.allow, signal)
   const files = machineFiles(shop.layout.machinesDir, host, machine)
   const { uid } = slot
   await makeMachineDir(files, { uid, fill: () => fillMachineDir(origin, request, { files, uid }) })

@@ -23,6 +23,7 @@ import {
 } from './network/index.ts'
 import { listOverlays, removeOverlay } from './overlay.ts'
 import { asking } from './refusal.ts'
+import { listRemnants, removeRemnant } from './remnants.ts'
 import type { Layout, LibvirtSettings } from './settings.ts'
 
 export interface Estate {
@@ -198,6 +199,21 @@ function kindsOf({ settings, layout, ledger, hypervisor }: Estate): Readonly<Rec
       async remove(name) {
         if (parseResourceName(host, name.replace(LOG_SUFFIX, '')) !== undefined)
           await rm(join(layout.daemon.logDir, 'qemu', name), { force: true })
+      },
+    },
+
+    /** What libvirt keeps of a machine, once it has forgotten the machine. */
+    remnant: {
+      async list(owners) {
+        const known = new Set((await hypervisor.list()).map(({ name }) => parseResourceName(host, name)))
+        return (await listRemnants(layout.daemon)).flatMap(({ path, uid, slot, domain }) => {
+          const number = slot ?? (uid === undefined ? undefined : uid - settings.uidBase)
+          const machine = domain === undefined ? owners.get(number ?? 0) : parseResourceName(host, domain)
+          return machine !== undefined && known.has(machine) ? [] : [owned(path, machine)]
+        })
+      },
+      async remove(name) {
+        await removeRemnant(layout.daemon, name)
       },
     },
 

@@ -47,6 +47,12 @@ describe('an entry of the allow-list', () => {
       { address: '10.0.0.5', port: 80 },
     ])
   })
+  test('may be a name of the host’s own', async () => {
+    expect(await resolveEndpoints(['localhost:443'])).toEqual([{ address: '127.0.0.1', port: 443 }])
+  })
+  test('is refused as a name that does not resolve', async () => {
+    await expect(resolveEndpoints(['no-such-name.invalid:443'])).rejects.toMatchObject({ code: 'host_setup' })
+  })
   test('is one of at most 64', async () => {
     const many = Array.from({ length: 65 }, (_, index) => `10.0.0.5:${index + 1}`)
     await expect(resolveEndpoints(many)).rejects.toMatchObject({ code: 'bad_config' })

@@ -1,6 +1,6 @@
-import { lookup } from 'node:dns/promises'
 import { isIPv4 } from 'node:net'
 import { SlipwayError } from '../../../../model/index.ts'
+import { tryRun } from '../command.ts'
 
 /** Where a guest may connect although the range is closed to it. */
 export interface Endpoint {
@@ -11,6 +11,7 @@ export interface Endpoint {
 /** Entries of one flavor's allow-list, and addresses one name may stand for. */
 const ENTRIES_MAX = 64
 const ADDRESSES_MAX = 16
+const LOOKUP_MS_MAX = 10_000
 const NAME =
   /^(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$/
 
@@ -18,9 +19,12 @@ const NAME =
  * A flavor's allow-list as addresses. Names are resolved now, by the host's resolver: a guest has no say in it. Errors:
  * `bad_config` for what is no `host:port`, `host_setup` for a name that does not resolve.
  */
-export async function resolveEndpoints(allow: readonly string[]): Promise<readonly Endpoint[]> {
+export async function resolveEndpoints(
+  allow: readonly string[],
+  signal?: AbortSignal,
+): Promise<readonly Endpoint[]> {
   if (allow.length > ENTRIES_MAX) throw refused(`network.allow has more than ${ENTRIES_MAX} entries`)
-  const found = await Promise.all(allow.map(parseEntry).map(addressesOf))
+  const found = await Promise.all(allow.map(parseEntry).map((entry) => addressesOf(entry, signal)))
   const unique = new Map(found.flat().map((endpoint) => [`${endpoint.address}:${endpoint.port}`, endpoint]))
   return [...unique.values()]
 }
@@ -36,24 +40,19 @@ export function parseEntry(entry: string): { readonly host: string; readonly por
   return { host, port }
 }
 
-async function addressesOf({
-  host,
-  port,
-}: {
-  readonly host: string
-  readonly port: number
-}): Promise<readonly Endpoint[]> {
+/** By a program, because a lookup inside this process could be neither ended nor bounded. */
+async function addressesOf(
+  { host, port }: { readonly host: string; readonly port: number },
+  signal: AbortSignal | undefined,
+): Promise<readonly Endpoint[]> {
   if (isIPv4(host)) return [{ address: host, port }]
-  try {
-    const addresses = await lookup(host, { family: 4, all: true })
-    return addresses.slice(0, ADDRESSES_MAX).map(({ address }) => ({ address, port }))
-  } catch (cause) {
-    throw new SlipwayError(
-      'host_setup',
-      { object: `network.allow ${host}:${port}`, detail: 'the name does not resolve' },
-      { cause },
-    )
-  }
+  const object = `network.allow ${host}:${port}`
+  const { stdout } = await tryRun('getent', ['ahostsv4', host], { object, signal, deadlineMs: LOOKUP_MS_MAX })
+  const addresses = new Set(stdout.split('\n').map((line) => line.split(/\s/)[0] ?? ''))
+  const found = [...addresses].filter((address) => isIPv4(address)).slice(0, ADDRESSES_MAX)
+  if (found.length === 0)
+    throw new SlipwayError('host_setup', { object, detail: `the name ${host} does not resolve` })
+  return found.map((address) => ({ address, port }))
 }
 
 const refused = (detail: string): SlipwayError =>
