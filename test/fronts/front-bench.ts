@@ -21,7 +21,7 @@ export class FrontBench implements AsyncDisposable {
   /** `settings`: more lines of `custom-executor.toml`. */
   static async start(settings: (directory: string) => string = () => ''): Promise<FrontBench> {
     const directory = await mkdtemp(join(tmpdir(), 'slipway-front-'))
-    const guest = new SshGuest()
+    const guest = new SshGuest(directory)
     await guest.start()
     const socket = join(directory, 'lease.sock')
     const leases = new LeaseServer({ socket, token: TOKEN, access: () => guest.access })

@@ -11,6 +11,8 @@ interface NoDelay extends Connection {
 }
 
 export class SshGuest {
+  /** Stands for the guest's /tmp. */
+  readonly #directory: string
   readonly #host = sshKeys()
   readonly #user = sshKeys()
   readonly #connections = new Set<Connection>()
@@ -24,6 +26,10 @@ export class SshGuest {
     },
     (connection) => this.#serve(connection),
   )
+
+  constructor(directory: string) {
+    this.#directory = directory
+  }
 
   async start(): Promise<void> {
     await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve))
@@ -82,7 +88,8 @@ export class SshGuest {
   }
 
   #run(command: string, channel: ServerChannel): void {
-    const child = spawn('sh', ['-c', command], { stdio: 'pipe', detached: true })
+    const here = command.replaceAll('/tmp/slipway-', `${this.#directory}/slipway-`)
+    const child = spawn('sh', ['-c', here], { stdio: 'pipe', detached: true })
     this.#children.add(child)
     channel.pipe(child.stdin)
     child.stdin.on('error', () => undefined)

@@ -35,7 +35,7 @@ export async function startRunner(options: RunnerOptions): Promise<RunningRunner
   const child = spawn(binary, ['run', '--config', config, '--working-directory', directory], {
     cwd: directory,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env.PATH ?? '', HOME: directory, ...options.env },
+    env: { PATH: process.env.PATH ?? '', HOME: directory, TMPDIR: directory, ...options.env },
   })
   const log = collect(child)
   const exited = once(child, 'exit').then(() => undefined)
