@@ -14,6 +14,8 @@ const CHANNEL_LISTENERS_MAX = 32
 /** Of one walk, to be killed again: more would not fit a command line. */
 const PROCESSES_MAX = 1_000
 const WALK_MS = 2_000
+/** A guest that says more is not listing its processes. */
+const WALK_CHARS_MAX = 16 * 1024
 
 export interface Exec {
   /** Closed at once when absent: a script cannot eat what follows it. */
@@ -188,17 +190,22 @@ function killSiblings(client: Client, name: string, known: readonly string[]): P
     `for p in ${known.join(' ')} $(cat /proc/$PPID/task/$PPID/children); do [ $p = $$ ] || k $p; done`,
   ]
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve([]), WALK_MS)
+    let text = ''
+    let walking: ClientChannel | undefined
+    const end = (): void => {
+      clearTimeout(timer)
+      // Unread, its window fills up: `destroy` of ssh2 alone would still take in all that comes.
+      walking?.pause().destroy()
+      resolve(text.match(/\d+/g)?.slice(0, PROCESSES_MAX) ?? [])
+    }
+    const timer = setTimeout(end, WALK_MS)
     open(client, `exec 2>/dev/null; ${walk.join('; ')}`, (_cause, channel) => {
-      let text = ''
-      const end = (): void => {
-        clearTimeout(timer)
-        resolve(text.match(/\d+/g)?.slice(0, PROCESSES_MAX) ?? [])
-      }
       if (channel === undefined) return end()
+      walking = channel
       channel.stderr.resume()
       channel.on('data', (chunk: Buffer) => {
-        text += chunk
+        text += chunk.toString('latin1', 0, WALK_CHARS_MAX)
+        if (text.length > WALK_CHARS_MAX) end()
       })
       channel.on('close', end)
     })

@@ -196,6 +196,27 @@ test('a command that ignores TERM gets KILL, then its channel is cut', async () 
   expect(signals).toEqual(['TERM', 'KILL'])
 })
 
+test('a guest that floods the list of its processes is heard no longer', async () => {
+  const started = Promise.withResolvers<void>()
+  const hungUp = Promise.withResolvers<void>()
+  const { access } = await guest((command, channel) => {
+    if (!command.includes('$PPID')) return started.resolve()
+    const flood = (): void => {
+      while (!channel.destroyed && channel.write('1 '.repeat(16_000)));
+    }
+    channel.resume().on('drain', flood).on('close', hungUp.resolve)
+    flood()
+  })
+  using ssh = await connectTo(access)
+  const controller = new AbortController()
+  const exec = { stdout: new Text(), stderr: new Text(), signal: controller.signal, stopGraceMs: 50 }
+  const running = ssh.exec('sleep', exec)
+  await started.promise
+  controller.abort(new Error('stop'))
+  await expect(running).rejects.toThrow('stop')
+  await hungUp.promise
+})
+
 test('a machine that goes silent is noticed by the keepalives, under a command that prints nothing', async () => {
   const started = Promise.withResolvers<void>()
   const { access } = await guest(() => started.resolve())

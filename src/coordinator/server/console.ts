@@ -27,7 +27,9 @@ export async function addConsole(
     const stream = ids.nonce()
     const agent = await streams.want(stream, () => coordinator.openConsole(machine, stream))
     opened.set(request.raw, agent)
-    request.raw.socket.once('close', () => agent.terminate())
+    const { socket } = request.raw
+    if (socket.destroyed) agent.terminate()
+    else socket.once('close', () => agent.terminate())
   }
   app.get<Params>(CONSOLE_PATH, { websocket: true, preValidation: prepare }, (caller, request) => {
     const agent = opened.get(request.raw)

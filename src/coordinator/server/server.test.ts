@@ -263,6 +263,31 @@ describe('a console', () => {
     await closed
   })
 
+  test('that the operator no longer waits for is closed as soon as it is there', async () => {
+    const { host, socket } = await served.host(anyFacts(roomy))
+    const asked = new Promise<{ ask: string; stream: string }>((resolve) => {
+      socket.on('message', (data) => {
+        const frame = JSON.parse(String(data))
+        if (frame.type === 'ask') resolve({ ask: frame.ask, stream: frame.question.stream })
+      })
+    })
+    await served.admin.call('leaseAsk', { body: job('job-1') })
+    await until(() => host.named.length === 1)
+    const path = CONSOLE_PATH.replace(':machine', host.nth(0))
+    const person = new WebSocket(`ws+unix:${join(served.dir, 'admin.sock')}:${path}`)
+    person.on('error', () => undefined)
+    const { ask, stream } = await asked
+    person.terminate()
+    // Its answer comes after the coordinator has seen the end of the connection before.
+    await served.admin.call('health', {})
+    const opened = new WebSocket(
+      `ws+unix:${join(served.dir, 'agent.sock')}:${AGENT_STREAM_PATH.replace(':stream', stream)}`,
+    )
+    await once(opened, 'open')
+    host.send({ type: 'answer', ask, result: { kind: 'opened' } })
+    await once(opened, 'close')
+  })
+
   test('of no machine is refused before the connection is accepted', async () => {
     const path = CONSOLE_PATH.replace(':machine', `m-${'0'.repeat(26)}`)
     const person = new WebSocket(`ws+unix:${join(served.dir, 'admin.sock')}:${path}`)
