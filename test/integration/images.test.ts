@@ -193,7 +193,7 @@ it('a full disk is said before anything is written', async () => {
     await expect(store.install({ file, recipe, builtAtMs: 0, signal })).rejects.toMatchObject(full)
     const build = { name: 'tiny', recipes: shipped, store, watch: quiet, wall: Date.now, signal }
     await expect(buildImage(build)).rejects.toMatchObject(full)
-    expect(readdir(store.folder)).toEqual([])
+    expect(await readdir(store.folder)).toEqual([])
   } finally {
     execFileSync('umount', [store.folder])
   }
