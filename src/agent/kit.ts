@@ -4,11 +4,10 @@
  */
 import { z } from 'zod'
 import { type MachineId, SlipwayError } from '../model/index.ts'
+import { TOOLS_SERIAL } from './drivers/driver.ts'
 import { isPublicLine } from './key-pair.ts'
 
 export const KIT_PATH = '/usr/local/sbin/slipway-kit'
-/** Serial of the read-only disk with the operator's tools, as the driver attaches it. */
-export const TOOLS_SERIAL = 'slipway-tools'
 
 export const ENTROPY_BYTES = 64
 export const SALT_BYTES = 16

@@ -7,7 +7,7 @@ import { ensureOwnFolder, takeLock } from '../files/index.ts'
 import { type HostId, SlipwayError } from '../model/index.ts'
 
 /** Of all Slipways of this machine; root's alone, so that nobody else can hold a lock in it. */
-export const HOSTS_DIR = '/run/slipway-hosts'
+const HOSTS_DIR = '/run/slipway-hosts'
 
 export interface LockOptions {
   readonly host: HostId

@@ -71,7 +71,7 @@ export const capacity = z.strictObject({
   diskMiB: z.number().min(0),
 })
 
-export const hostImage = z.strictObject({
+const hostImage = z.strictObject({
   digest: imageDigest,
   name: z.string().max(63),
   version: z.string().max(63),

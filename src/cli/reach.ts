@@ -40,7 +40,7 @@ const codeOf = (error: unknown): unknown =>
   error instanceof Error && 'code' in error ? error.code : undefined
 
 /** The one key of `coordinator.toml` a client needs; its schema is the coordinator's, and too slow to load here. */
-export async function runDirectory(config: string): Promise<string> {
+async function runDirectory(config: string): Promise<string> {
   const file = join(config, 'coordinator.toml')
   const text = readText(file)
   if (text === undefined) return RUN_DEFAULT

@@ -19,6 +19,9 @@ import type {
   TemplateShape,
 } from '../../model/index.ts'
 
+/** By which the guest kit finds the disk with the operator's tools. */
+export const TOOLS_SERIAL = 'slipway-tools'
+
 /** What this host can do, found by trying. */
 export interface DriverFacts {
   readonly acceleration: 'hardware' | 'emulated'
@@ -59,7 +62,7 @@ export interface CloneRequest {
   readonly image: ImageManifest
   /** Absolute path of the golden disk: opened read-only, never owned by the machine. */
   readonly disk: string
-  /** Absolute path of a read-only disk with the operator's tools (the runner's own binary), serial `slipway-tools`. */
+  /** Absolute path of a read-only disk with the operator's tools (the runner's own binary), with serial `TOOLS_SERIAL`. */
   readonly tools?: string
   /** A published template of this machine's shape and tools; absent: the machine boots. */
   readonly template?: TemplateId

@@ -9,7 +9,7 @@ import { inScratch } from './scratch.ts'
 import { requireRoom, takeIn } from './take-in.ts'
 
 /** A build takes minutes; one that waits for a package source that never answers is ended. */
-export const BUILD_DEADLINE_MS = 20 * 60_000
+const BUILD_DEADLINE_MS = 20 * 60_000
 
 export interface Build {
   readonly name: string

@@ -10,7 +10,7 @@ import { HEAD_BYTES, inspectQcow2 } from './qcow2-header.ts'
 import type { Recipe } from './recipe.ts'
 
 const MIB = 1024 * 1024
-export const IMAGE_BYTES_MAX = 256 * 1024 * MIB
+const IMAGE_BYTES_MAX = 256 * 1024 * MIB
 const CHUNK_BYTES = 4 * MIB
 /** Left to the host, whatever an image needs. */
 const FREE_MIB_MIN = 256

@@ -31,13 +31,13 @@ export async function ensureUsers(): Promise<Account> {
 }
 
 /** The coordinator's account; undefined when there is none. */
-export async function findAccount(): Promise<Account | undefined> {
+async function findAccount(): Promise<Account | undefined> {
   const [, , uid, gid] = (await entry('/etc/passwd', USER)) ?? []
   return uid === undefined || gid === undefined ? undefined : { uid: Number(uid), gid: Number(gid) }
 }
 
 /** Names listed in a group; undefined when there is no such group. */
-export async function groupMembers(name: string): Promise<readonly string[] | undefined> {
+async function groupMembers(name: string): Promise<readonly string[] | undefined> {
   return (await entry('/etc/group', name))?.[3]?.split(',').filter((member) => member !== '')
 }
 

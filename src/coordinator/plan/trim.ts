@@ -3,7 +3,7 @@ import type { Draft } from './draft.ts'
 import { fitsFlavor } from './pool.ts'
 
 /** An idle machine that its host cannot reach for this long is given up. Agents ping every 15 s. */
-export const SUSPECT_MS_MAX = 45_000
+const SUSPECT_MS_MAX = 45_000
 
 /** Dooms unleased machines that can serve nobody: unreachable, or not what their flavor or image is now. */
 export function retire(draft: Draft): void {

@@ -1,4 +1,5 @@
 import type { MachineId, MachineSpec } from '../../../model/index.ts'
+import { TOOLS_SERIAL } from '../driver.ts'
 import { GUEST_MAC, type Slot } from './network/index.ts'
 import { toXml, type XmlElement, xml } from './xml.ts'
 
@@ -235,5 +236,5 @@ const toolsDisk = (file: string): XmlElement =>
     xml('backingStore'),
     xml('target', { dev: 'vdb', bus: 'virtio' }),
     xml('readonly'),
-    xml('serial', {}, ['slipway-tools']),
+    xml('serial', {}, [TOOLS_SERIAL]),
   ])

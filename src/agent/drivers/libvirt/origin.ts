@@ -20,7 +20,7 @@ export type Origin =
   | { readonly kind: 'template'; readonly template: StoredTemplate }
 
 /** UEFI's variables as a machine first sees them; Debian's package `ovmf`. */
-export const UEFI_VARIABLES = '/usr/share/OVMF/OVMF_VARS_4M.fd'
+const UEFI_VARIABLES = '/usr/share/OVMF/OVMF_VARS_4M.fd'
 const BYTES_PER_MIB = 1024 * 1024
 
 /** The part of a domain that its origin decides. */

@@ -3,7 +3,7 @@ import { Inbox } from '../inbox.ts'
 import type { VirtualGuest } from './guest.ts'
 
 /** Lines of a console that are kept, and characters of a line. */
-export const CONSOLE_LINES_MAX = 200
+const CONSOLE_LINES_MAX = 200
 const LINE_CHARS_MAX = 1_000
 
 /** The guest writes a line; the oldest beyond the limit are forgotten. */

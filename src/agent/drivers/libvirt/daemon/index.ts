@@ -1,3 +1,3 @@
 export { CLIENT_REQUESTS_MAX } from './configuration.ts'
-export { Daemon, type DaemonOptions, terminate } from './daemon.ts'
+export { Daemon, terminate } from './daemon.ts'
 export { type EnclosedProcess, enclosedProcesses } from './process.ts'

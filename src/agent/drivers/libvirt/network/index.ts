@@ -1,4 +1,4 @@
-export { type Endpoint, resolveEndpoints } from './endpoint.ts'
+export { resolveEndpoints } from './endpoint.ts'
 export { interfaceNames, interfaceNamesIn, namespaceNames } from './interfaces.ts'
 export { SlotLedger } from './ledger.ts'
 export {
@@ -13,5 +13,5 @@ export {
 } from './namespace.ts'
 export { closeRing, ensureRing, openRing, removeRing, ringElements, ringExists } from './ring.ts'
 export { GUEST_MAC } from './rules.ts'
-export { SLOT_MIN, type Slot, slotMax, slotOf } from './slot.ts'
+export { type Slot, slotMax, slotOf } from './slot.ts'
 export { NamespaceStock } from './stock.ts'
