@@ -9,10 +9,13 @@ import { makeMachine } from './machine.ts'
 import { type MachineFiles, machineFiles, makeOverlay } from './overlay.ts'
 import { listResources, removeResource } from './resources.ts'
 import {
+  type FoundSecret,
+  firstAlien,
   freeze,
   inspect,
   type Manifest,
   patternsFor,
+  settle,
   TEMPLATE_FILES,
   type TemplateFile,
 } from './template/index.ts'
@@ -50,6 +53,7 @@ export async function makeTemplate(shop: Workshop, request: MouldRequest): Promi
   const domain = await shop.hypervisor.find(resourceName(shop.settings.host, machine))
   if (domain === undefined)
     throw new SlipwayError('machine_lost', { machine, detail: 'it ended before it could be frozen' })
+  await settle(shop.hypervisor.caller, { domain, signal })
   await freeze({ caller: shop.hypervisor.caller, domain, mode, file: files.state, signal })
   step('frozen')
   await takeAway(shop, machine)
@@ -79,22 +83,28 @@ async function takeAway(shop: Workshop, machine: MachineId): Promise<void> {
     if (resource.kind !== 'overlay' && resource.kind !== 'slot') await removeResource(shop, resource)
 }
 
+/** Reads every file of it once. Throws `template_unclean` if there is anything that a clone must not find. */
 async function inspectFiles(
-  { image, forbidden, signal }: TemplateRequest,
+  { image, disk, tools, forbidden, signal }: TemplateRequest,
   { dir }: MachineFiles,
 ): Promise<Pick<Manifest, 'files' | 'diskMiB'>> {
   const patterns = patternsFor(forbidden)
   const files: Partial<Record<TemplateFile, { readonly sha256: string; readonly bytes: number }>> = {}
+  const secrets: (FoundSecret & { readonly where: string })[] = []
   let blocks = 0
   for (const name of Object.keys(TEMPLATE_FILES) as TemplateFile[]) {
     const file = join(dir, TEMPLATE_FILES[name])
     const found = await stat(file).catch(() => undefined)
     if (found === undefined) continue
-    const { sha256, bytes, secret } = await inspect(file, { patterns, signal })
-    if (secret !== undefined)
-      throw new SlipwayError('template_unclean', { image: image.name, what: secret, where: name })
+    const { sha256, bytes, secrets: inFile } = await inspect(file, { patterns, signal })
+    secrets.push(...inFile.map((secret) => ({ ...secret, where: name })))
     files[name] = { sha256, bytes }
     blocks += found.blocks
+  }
+  const alien = await firstAlien(secrets, { disk, tools, scratch: dir, signal })
+  if (alien !== undefined) {
+    const { where } = secrets.find(({ text }) => text === alien.text) ?? { where: 'memory' }
+    throw new SlipwayError('template_unclean', { image: image.name, what: alien.pattern.what, where })
   }
   return { files, diskMiB: Math.ceil((blocks * BLOCK_BYTES) / BYTES_PER_MIB) }
 }

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { makeKeyPair } from '../../../key-pair.ts'
-import { findSecret, inspect } from './inspect.ts'
+import { findSecrets, inspect } from './inspect.ts'
+import { isInProgram } from './own.ts'
 import { patternsFor, SECRET_PATTERNS } from './secrets.ts'
 
 const never = new AbortController().signal
@@ -58,18 +59,20 @@ describe('the search for secrets', () => {
   for (const [name, secret] of Object.entries(secrets))
     test(`finds ${name}`, () => {
       expect(
-        findSecret(Buffer.concat([randomBytes(512), Buffer.from(secret)]), SECRET_PATTERNS),
-      ).toBeDefined()
+        findSecrets(Buffer.concat([randomBytes(512), Buffer.from(secret)]), SECRET_PATTERNS),
+      ).not.toEqual([])
     })
   for (const text of innocent)
     test(`takes ${JSON.stringify(text)} for no secret`, () => {
-      expect(findSecret(Buffer.from(`\0\0${text}\0\0`), SECRET_PATTERNS)).toBeUndefined()
+      expect(findSecrets(Buffer.from(`\0\0${text}\0\0`), SECRET_PATTERNS)).toEqual([])
     })
   test('finds a text that was forbidden, whatever characters it has', () => {
     const planted = 'canary.*+?(ä€)\\'
     const bytes = Buffer.from(`before ${planted} after`)
-    expect(findSecret(bytes, patternsFor([planted]))).toBe('a text that was planted')
-    expect(findSecret(bytes, patternsFor([`${planted}!`]))).toBeUndefined()
+    const whats = (forbidden: string) =>
+      findSecrets(bytes, patternsFor([forbidden])).map(({ pattern }) => pattern.what)
+    expect(whats(planted)).toEqual(['a text that was planted'])
+    expect(whats(`${planted}!`)).toEqual([])
   })
 })
 
@@ -85,6 +88,7 @@ describe('a file', () => {
     expect(found).toEqual({
       sha256: createHash('sha256').update(content).digest('hex'),
       bytes: content.length,
+      secrets: [],
     })
   })
   test('hides no secret where it is read in two parts', async () => {
@@ -93,12 +97,26 @@ describe('a file', () => {
       const content = Buffer.alloc(2 * MIB)
       token.copy(content, MIB - cut)
       const found = await inspect(await file(content), { patterns: SECRET_PATTERNS, signal: never })
-      expect(found.secret, `cut after ${cut}`).toMatch('glpat-')
+      expect(found.secrets, `cut after ${cut}`).toMatchObject([{ text: 'glpat-Ab3dEf6hIj9kLmN0pQrS' }])
     }
   })
   test('is not read to its end when that is told to stop', async () => {
     const reason = new Error('stop')
     const path = await file(Buffer.alloc(MIB))
     await expect(inspect(path, { patterns: [], signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
+  })
+})
+
+describe('a key in an image', () => {
+  const key = Buffer.from(openssh)
+  test('is a program’s own if it stands among what no text has', () => {
+    expect(isInProgram(Buffer.concat([Buffer.from('self_test\0\0\x7f'), key]), 12, 0)).toBe(true)
+  })
+  test('is a key if it is a file, or stands in one that people write', () => {
+    const written = Buffer.from('# für Müller\r\nkey = """\n')
+    expect(isInProgram(Buffer.concat([written, key]), written.length, 0)).toBe(false)
+    const before = Buffer.concat([Buffer.alloc(4096), key])
+    expect(isInProgram(before, 4096, 0)).toBe(false)
+    expect(isInProgram(before.subarray(96), 4000, 96)).toBe(false)
   })
 })

@@ -9,6 +9,8 @@ export interface SecretPattern {
   readonly anchor: string
   /** Of the bytes around the anchor, one character each. */
   readonly test: RegExp
+  /** Some programs and libraries carry one, to test themselves with. */
+  readonly inPrograms?: boolean
 }
 
 /** Characters before an anchor and after it that its test may look at. */
@@ -25,12 +27,14 @@ export const SECRET_PATTERNS: readonly SecretPattern[] = [
   {
     what: 'a private key',
     anchor: 'PRIVATE KEY',
+    inPrograms: true,
     test: /-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY( BLOCK)?-----\r?\n([A-Za-z-]+: [^\r\n]{1,100}\r?\n)*(\r?\n)?[A-Za-z0-9+/]{40}/,
   },
   // Inside OpenSSH's armour, wherever its first line went.
   {
     what: 'an OpenSSH private key',
     anchor: 'b3BlbnNzaC1rZXktdjE',
+    inPrograms: true,
     test: /b3BlbnNzaC1rZXktdjE[A-Za-z0-9+/\r\n]{60}/,
   },
   // As its parser holds it: no cipher, no derivation, one key (OpenSSH, PROTOCOL.key).
