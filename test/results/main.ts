@@ -1,7 +1,7 @@
 /** Prints what was skipped and the closing line of `test/run`; exits 1 unless all went well and something ran. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { closingLine, type Report, sum } from './sum.ts'
+import { closingLine, type Report, skipReasons, sum } from './sum.ts'
 
 const folder = process.argv[2] ?? ''
 const read = (name: string): string => readFileSync(join(folder, name), 'utf8')
@@ -11,9 +11,10 @@ const reports: readonly Report[] = readdirSync(folder)
 const total = sum(read('checks').split('\n'), reports)
 
 for (const line of read('checks').split('\n')) if (line.startsWith('failed ')) console.log(line)
-if (total.skipped.length > 0)
-  console.log(`skipped, each with its reason in its name or beside it in the file:`)
-for (const name of total.skipped) console.log(`  ${name}`)
+for (const name of total.failures) console.log(`failed ${name}`)
+const output = readdirSync(folder).filter((name) => name.endsWith('.log'))
+for (const why of skipReasons(output.map(read).join('\n'))) console.log(`skipped, because ${why}`)
+for (const name of total.skipped) console.log(`  skipped ${name}`)
 writeFileSync(join(folder, `line`), `${closingLine(total)}\n`)
 console.log(closingLine(total))
 process.exitCode = total.failed > 0 || reports.length === 0 ? 1 : 0

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { closingLine, type Report, sum } from './sum.ts'
+import { closingLine, type Report, skipReasons, sum } from './sum.ts'
 
 const report = (status: string, ...tests: readonly string[]): Report => ({
   testResults: [
@@ -14,4 +14,11 @@ test('tests and checks are counted together', () => {
 
 test('a test file that could not be loaded is a failure', () => {
   expect(sum([], [report('failed')]).failed).toBe(1)
+})
+
+test('each reason for skipping is told once', () => {
+  expect(skipReasons('x\nSKIPPED: no runner\nSKIPPED: no runner \nSKIPPED: no image')).toEqual([
+    'no runner',
+    'no image',
+  ])
 })

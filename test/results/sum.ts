@@ -2,6 +2,7 @@
 export interface Sum {
   readonly passed: number
   readonly failed: number
+  readonly failures: readonly string[]
   readonly skipped: readonly string[]
 }
 
@@ -25,6 +26,10 @@ export function sum(checks: readonly string[], reports: readonly Report[]): Sum 
   return {
     passed: count('passed') + checked('passed'),
     failed: count('failed') + checked('failed') + unloaded.length,
+    failures: [
+      ...tests.filter(({ status }) => status === 'failed').map(({ fullName }) => fullName),
+      ...unloaded.map(({ name }) => name),
+    ],
     skipped: tests.filter(({ status }) => SKIPPED.has(status)).map(({ fullName }) => fullName),
   }
 }
@@ -34,3 +39,8 @@ const SKIPPED = new Set(['skipped', 'pending', 'todo', 'disabled'])
 /** The closing line. */
 export const closingLine = ({ passed, failed, skipped }: Sum): string =>
   `${passed} passed, ${failed} failed, ${skipped.length} skipped`
+
+/** Lines `SKIPPED: why` that tests print, each once. */
+export const skipReasons = (output: string): readonly string[] => [
+  ...new Set([...output.matchAll(/SKIPPED: (.*)/g)].map(([, why = '']) => why.trim())),
+]
