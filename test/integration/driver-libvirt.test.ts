@@ -4,7 +4,7 @@ import { chmod, copyFile, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { CloneRequest } from '../../src/agent/drivers/driver.ts'
 import type { LibvirtDriver } from '../../src/agent/drivers/libvirt/index.ts'
 import type { MachineId } from '../../src/model/index.ts'
@@ -12,6 +12,7 @@ import { type LibvirtHost, libvirtHost } from '../conformance/libvirt-host.ts'
 
 const execute = promisify(execFile)
 const never = new AbortController().signal
+const LOG_MS_MAX = 10_000
 const BOOT = { signal: never, deadlineMs: 90_000 }
 
 let host: LibvirtHost
@@ -140,7 +141,10 @@ describe('a guest', () => {
     }
     reader.abort()
     for await (const _ of first.output);
-    expect(await driver.console(machine, { lines: 5 })).toContain('you said hello')
+    // virtlogd writes when it gets to it.
+    await vi.waitFor(async () => {
+      expect(await driver.console(machine, { lines: 5 })).toContain('you said hello')
+    }, LOG_MS_MAX)
   })
 
   test('may fill its console without end, and its log stays bounded', async () => {

@@ -273,12 +273,15 @@ describe('a machine’s QEMU', () => {
           '/sys',
           '/etc',
           `${stateDir}/machines`,
+          `${stateDir}/templates`,
           ...readOnlyDirs,
         ],
         ...['/run/libvirt', '/var/lib/libvirt', '/var/log/libvirt', '/var/cache/libvirt'],
       ]),
     )
     expect(points.some((point) => point.startsWith(runDir))).toBe(false)
+    for (const point of ['/', '/usr', '/etc', `${stateDir}/templates`, ...readOnlyDirs])
+      expect(mounts.find((line) => line.split(' ')[1] === point)).toMatch(/^\S+ \S+ \S+ ro,/)
   })
   test('sits in a network namespace with nothing in it', async () => {
     const { stdout } = await execute('nsenter', ['-t', String(pids.mine), '-n', 'ip', '-br', 'link'])
