@@ -4,7 +4,7 @@ import { chmod, copyFile, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { CloneRequest } from '../../src/agent/drivers/driver.ts'
 import type { LibvirtDriver } from '../../src/agent/drivers/libvirt/index.ts'
 import type { MachineId } from '../../src/model/index.ts'
@@ -64,6 +64,7 @@ describe('a clone is refused, and nothing is left of it,', () => {
 
 test('a host out of slots says so, and has them again once a machine has gone', async () => {
   const small = await libvirtHost({ uidCount: 2, stock: 1 })
+  onTestFinished(() => small.close())
   const other = await small.open()
   await other.prepare({ signal: never })
   const machine = small.machine()
@@ -72,7 +73,6 @@ test('a host out of slots says so, and has them again once a machine has gone', 
   await expect(ask(small.machine())).rejects.toMatchObject({ code: 'too_busy' })
   await other.destroy(machine)
   await ask(machine)
-  await small.close()
 })
 
 test('a machine asked for twice at once is made once', async () => {
