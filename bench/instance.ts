@@ -4,12 +4,14 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type Client, connect } from '../src/api/index.ts'
-import { type InstanceOptions, layOut, pidsOf, remove } from '../test/up/instance.ts'
+import { type InstanceOptions, layOut, pidsOf, qemuOf, remove } from '../test/up/instance.ts'
 
 export interface Instance extends AsyncDisposable {
   readonly client: Client
   readonly coordinator: number
   readonly agent: number
+  /** Of its only machine. */
+  qemu(): number | undefined
 }
 
 const program = join(import.meta.dirname, '../bin/slipway')
@@ -36,7 +38,13 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
     await dispose()
     throw new Error(`slipway up did not become ready: ${log}`)
   }
-  return { client: connect(paths.socket), coordinator, agent, [Symbol.asyncDispose]: dispose }
+  return {
+    client: connect(paths.socket),
+    coordinator,
+    agent,
+    qemu: () => qemuOf(paths),
+    [Symbol.asyncDispose]: dispose,
+  }
 }
 
 const LOG_CHARS_MAX = 4_000

@@ -18,11 +18,20 @@ const KEPT = 5
 /** vitest's global set-up. A failure is the failure of those tests that ask for the image. */
 export async function setup(project: TestProject): Promise<void> {
   try {
-    project.provide('tinyDisk', await tinyDisk(join(cache, `tiny-${await stateOf()}`)))
+    project.provide('tinyDisk', await tinyDisk(await ownFolder()))
   } catch (error) {
     process.stderr.write(`no tiny image for the tests: ${error instanceof Error ? error.message : error}\n`)
   }
 }
+
+/** Folder of a store that holds the tiny image, made if it is not there yet. */
+export async function tinyFolder(): Promise<string> {
+  const folder = await ownFolder()
+  await tinyDisk(folder)
+  return folder
+}
+
+const ownFolder = async (): Promise<string> => join(cache, `tiny-${await stateOf()}`)
 
 /** Path of the disk in a store of its own, its manifest beside it. */
 async function tinyDisk(folder: string): Promise<string> {
