@@ -139,6 +139,26 @@ test('daemons whose namespace lost its name are found, with their machines', asy
   expect(await traces()).toEqual([])
 })
 
+test('a libvirtd killed while it asks QEMU about itself leaves no QEMU', async () => {
+  await driver.close()
+  await rm(join(host.settings.stateDir, 'libvirt-cache'), { recursive: true })
+  driver = await host.open()
+  await driver.prepare({ signal: never })
+  const asked = async (): Promise<readonly number[]> => {
+    const all = await enclosedProcesses(`slw.${host.settings.host}.libvirtd`)
+    return all.filter(({ uid }) => uid === host.settings.uidBase).map(({ pid }) => pid)
+  }
+  const interrupted = Promise.allSettled([clone()])
+  let first: readonly number[] = []
+  while (first.length === 0) first = await asked()
+  await killDaemon('libvirtd')
+  await interrupted
+  expect(await asked()).not.toEqual(expect.arrayContaining([...first]))
+  await driver.destroy(await clone())
+  expect(await asked()).toEqual([])
+  expect(await traces()).toEqual([])
+})
+
 test('a libvirtd that was started with other settings is replaced, and its machines stay', async () => {
   const machine = await clone()
   await driver.close()

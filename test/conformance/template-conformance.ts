@@ -156,6 +156,7 @@ export function templateConformance(
       const machine = host.machine()
       await clone(machine, template)
       await host.leaveHalfTemplate()
+      await driver.close()
       const later = await host.open()
       await later.prepare({ signal: never })
       await expect

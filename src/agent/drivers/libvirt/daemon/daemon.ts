@@ -64,6 +64,7 @@ export class Daemon {
     if (!(await this.#wasStartedWith(settings))) await this.kill()
     if ((await this.#pid('virtlogd')) === undefined) await this.#start('virtlogd')
     if ((await this.#pid('libvirtd')) !== undefined) return
+    await this.#endOrphans()
     await this.#start('libvirtd')
     await writeFile(this.#startedWith, settings, { mode: 0o600 })
   }
@@ -86,10 +87,24 @@ export class Daemon {
       const pid = await this.#pid(program)
       if (pid !== undefined) await terminate(pid, 'SIGTERM')
     }
+    await this.#endOrphans()
     if ((await enclosedProcesses(this.namespace)).length > 0) return
     if ((await namespaceNames()).includes(this.namespace))
       await run('ip', ['netns', 'del', this.namespace], { object: `namespace ${this.namespace}` })
     await rm(this.#options.layout.baseDir, { recursive: true, force: true })
+  }
+
+  /**
+   * What a daemon that died leaves besides machines: the QEMU it was asking about itself, which waits for ever, and a
+   * daemon that never came as far as its pid file.
+   */
+  async #endOrphans(): Promise<void> {
+    const known = await Promise.all(PROGRAMS.map((program) => this.#pid(program)))
+    const daemons: readonly string[] = PROGRAMS
+    for (const { pid, name, uid } of await enclosedProcesses(this.namespace)) {
+      if (known.includes(pid)) continue
+      if (uid === this.#options.uid || daemons.includes(name)) await terminate(pid, 'SIGKILL')
+    }
   }
 
   #pid(program: Program): Promise<number | undefined> {
