@@ -96,16 +96,179 @@ describe('a mistake is named with its line and its key', () => {
     ],
     ['more idle than allowed', flavor('limit = 1', 'idle = 2'), 'line 9, flavor[1].idle: is above the limit'],
     [
+      'a period’s idle machines above the limit',
+      flavor('[[flavor.autoscaling]]', 'periods = ["* * 8 * * * *"]', 'idle_count = 11'),
+      'line 10, flavor[1].autoscaling[0].idle_count: is above the limit',
+    ],
+    [
+      'a bad expression of the second period',
+      flavor(
+        '[[flavor.autoscaling]]',
+        'periods = ["* * 8 * * * *"]',
+        '[[flavor.autoscaling]]',
+        'periods = ["* * 22-6 * * * *"]',
+      ),
+      'line 11, flavor[1].autoscaling[1].periods[0]: "* * 22-6 * * * *" has the range 22-6, which is empty for GitLab Runner',
+    ],
+    [
+      'five fields, which the runner takes for a second of each minute',
+      flavor('[[flavor.autoscaling]]', 'periods = ["* 9-17 * * mon-fri"]'),
+      'line 9, flavor[1].autoscaling[0].periods[0]: "* 9-17 * * mon-fri" does not hold for whole minutes: write seven fields',
+    ],
+    [
+      'a time zone that is none',
+      flavor('[[flavor.autoscaling]]', 'periods = ["* * 8 * * * *"]', 'timezone = "Berlin"'),
+      'line 10, flavor[1].autoscaling[0].timezone: there is no time zone "Berlin"',
+    ],
+    [
+      'a least number of idle machines above the most',
+      flavor('idle_count = 1', 'idle_count_min = 2', 'idle_scale_factor = 0.5'),
+      'line 9, flavor[1].idle_count_min: is above idle_count (1)',
+    ],
+    [
+      'both names of idle_count',
+      flavor('idle = 1', 'idle_count = 1'),
+      'line 8, flavor[1].idle: is the short name of idle_count',
+    ],
+    [
+      'more than one job to a machine',
+      flavor('max_builds = 5'),
+      'line 8, flavor[1].max_builds: must be 1: a machine serves one job and is destroyed',
+    ],
+    [
+      'both autoscalers on one flavor',
+      flavor('idle_time_s = 60', '[flavor.autoscaler]', '[[flavor.autoscaler.policy]]', 'idle_count = 1'),
+      'line 8, flavor[1].idle_time_s: is Docker Machine’s, and does not go with autoscaler',
+    ],
+    [
+      'two limits',
+      flavor('limit = 3', '[flavor.autoscaler]', 'max_instances = 3', '[[flavor.autoscaler.policy]]'),
+      'line 8, flavor[1].limit: is autoscaler.max_instances: write one of them',
+    ],
+    [
+      'a duration that is none',
+      flavor('[flavor.autoscaler]', '[[flavor.autoscaler.policy]]', 'idle_time = "20"'),
+      'line 10, flavor[1].autoscaler.policy[0].idle_time: "20" is no duration: write it as "20m" or "1h30m"',
+    ],
+    [
+      'several jobs at a time on one machine',
+      flavor('[flavor.autoscaler]', 'capacity_per_instance = 2', '[[flavor.autoscaler.policy]]'),
+      'line 9, flavor[1].autoscaler.capacity_per_instance: must be 1',
+    ],
+    [
       'two flavors of one name',
       '[[flavor]]\nname = "a"\nimage = "a"\n[[flavor]]\nname = "a"\nimage = "b"',
       'flavor: two flavors have the same name',
     ],
     ['no flavor at all', 'flavor = []', 'line 1, flavor: Too small: expected array to have >=1 items'],
   ])('%s', (_, text, detail) => {
-    expect(detailOf(text)).toBe(detail)
+    expect(detailOf(text).slice(0, detail.length)).toBe(detail)
   })
 
   test('and where it is no TOML, where that ends', () => {
     expect(detailOf('run = "/x"\n[[flavor]\n')).toMatch(/^line 2, column \d+: /)
+  })
+})
+
+describe('a policy', () => {
+  const config = (...lines: readonly string[]) =>
+    parseConfig(['[[flavor]]', 'name = "a"', 'image = "a"', ...lines].join('\n'), 'f')
+  const policyOf = (...lines: readonly string[]) => [...config(...lines).policies.values()][0]
+
+  test('is none for a flavor that only keeps some idle machines', () => {
+    expect(config('idle = 2').policies.size).toBe(0)
+    expect(config('idle_count = 2').flavors[0]?.idle).toBe(2)
+  })
+
+  test('in Docker Machine’s words', () => {
+    const policy = policyOf(
+      'limit = 30',
+      'idle_count = 5',
+      'idle_count_min = 1',
+      'idle_scale_factor = 1.5',
+      'idle_time_s = 600',
+      'max_growth_rate = 4',
+      'max_builds = 1',
+      '[[flavor.autoscaling]]',
+      'periods = ["* * 8-17 * * mon-fri *"]',
+      'timezone = "Europe/Berlin"',
+      'idle_count = 20',
+      'idle_time_s = 1800',
+    )
+    expect(policy).toMatchObject({
+      base: {
+        dialect: 'docker-machine',
+        idleCount: 5,
+        idleCountMin: 1,
+        idleScaleFactor: 1.5,
+        idleTimeMs: 600_000,
+      },
+      periods: [
+        {
+          periods: { zone: { name: 'Europe/Berlin' } },
+          rules: { idleCount: 20, idleCountMin: 0, idleTimeMs: 1_800_000 },
+        },
+      ],
+      throttle: { kind: 'at-once', machines: 4 },
+    })
+  })
+
+  test('in taskscaler’s words', () => {
+    const lines = [
+      '[flavor.autoscaler]',
+      'max_instances = 30',
+      'max_use_count = 1',
+      'capacity_per_instance = 1',
+      'scale_throttle = { limit = 10 }',
+      '[[flavor.autoscaler.policy]]',
+      'idle_count = 5',
+      'idle_time = "20m0s"',
+      '[[flavor.autoscaler.policy]]',
+      'periods = ["* 8-17 * * mon-fri"]',
+      'timezone = "America/New_York"',
+      'idle_count = 10',
+      'scale_factor = 2.0',
+      'scale_factor_limit = 20',
+      'preemptive_mode = true',
+    ]
+    expect(config(...lines).flavors[0]?.limit).toBe(30)
+    expect(policyOf(...lines)).toMatchObject({
+      base: { dialect: 'taskscaler', idleCount: 0, idleTimeMs: 300_000 },
+      periods: [
+        { rules: { idleCount: 5, idleTimeMs: 1_200_000, preemptive: false } },
+        { rules: { idleCount: 10, scaleFactor: 2, scaleFactorLimit: 20, preemptive: true } },
+      ],
+      throttle: { kind: 'per-second', limit: 10, burst: 30 },
+    })
+  })
+
+  test.each([
+    [
+      'a factor of no idle machines',
+      ['idle_scale_factor = 1.0'],
+      'flavor a: idle_scale_factor has no effect',
+    ],
+    [
+      'a least number without a factor',
+      ['idle_count = 2', 'idle_count_min = 1'],
+      'idle_count_min has no effect',
+    ],
+    [
+      'a period behind which another always holds',
+      [
+        '[[flavor.autoscaling]]',
+        'periods = ["* * 8 * * * *"]',
+        '[[flavor.autoscaling]]',
+        'periods = ["* * * * * * *"]',
+      ],
+      'autoscaling[0] never holds: autoscaling[1] always does',
+    ],
+    [
+      'a factor of all machines below 1',
+      ['[flavor.autoscaler]', '[[flavor.autoscaler.policy]]', 'scale_factor = 0.5'],
+      'autoscaler.policy[0].scale_factor adds nothing up to 1',
+    ],
+  ])('that is written without effect is said: %s', (_, lines, words) => {
+    expect(config(...lines).warnings).toEqual([expect.stringContaining(words)])
   })
 })

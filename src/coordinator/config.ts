@@ -1,8 +1,9 @@
 /** `coordinator.toml`: what the operator decides. Every key has a default; an unknown one is an error. */
 import { join } from 'node:path'
 import { z } from 'zod'
-import { type Flavor, idPattern, parseId } from '../model/index.ts'
+import { type Flavor, type FlavorName, idPattern, parseId } from '../model/index.ts'
 import { parseToml, readToml } from '../toml/index.ts'
+import { idleOf, idleWords, mistakesOf, type Policy, policyKeys, policyOf } from './policy/index.ts'
 
 export interface Config {
   readonly file: string
@@ -11,6 +12,10 @@ export interface Config {
   /** Directory of the sockets. */
   readonly run: string
   readonly flavors: readonly Flavor[]
+  /** Of flavors that keep more than a fixed number of idle machines. */
+  readonly policies: ReadonlyMap<FlavorName, Policy>
+  /** What is written without effect, a sentence each. */
+  readonly warnings: readonly string[]
   /** The flavors are the built-in ones for a first try, which allow emulation. */
   readonly trial: boolean
 }
@@ -34,16 +39,29 @@ const flavor = z.strictObject({
     )
     .max(64)
     .default([]),
-  limit: z.int().min(1).max(2_000).default(10),
-  idle: z.int().min(0).max(2_000).default(0),
+  limit: z.int().min(1).max(2_000).optional(),
   allow_emulation: z.boolean().default(false),
+  ...policyKeys,
 })
+const checkedFlavor = flavor.superRefine((value, context) => {
+  if (value.limit !== undefined && value.autoscaler?.max_instances !== undefined) {
+    context.addIssue({
+      code: 'custom',
+      path: ['limit'],
+      message: 'is autoscaler.max_instances: write one of them',
+    })
+  }
+  for (const { path, message } of mistakesOf(value, limitOf(value))) {
+    context.addIssue({ code: 'custom', path: [...path], message })
+  }
+})
+const LIMIT = 10
 
 const document = z.strictObject({
   state: absolute.default('/var/lib/slipway/coordinator'),
   run: absolute.default('/run/slipway'),
   flavor: z
-    .array(flavor.refine(({ idle, limit }) => idle <= limit, { path: ['idle'], error: 'is above the limit' }))
+    .array(checkedFlavor)
     .min(1)
     .max(200)
     .refine(distinctNames, 'two flavors have the same name')
@@ -65,13 +83,20 @@ export async function readConfig(dir: string): Promise<Config> {
 export const parseConfig = (text: string, file: string): Config =>
   configOf(file, parseToml(file, text, document))
 
-function configOf(file: string, { state, run, flavor: flavors }: z.output<typeof document>): Config {
+function configOf(file: string, { state, run, flavor: written }: z.output<typeof document>): Config {
+  const flavors = (written ?? TRIAL.map((each) => flavor.parse(each))).map((value) => ({
+    flavor: toFlavor(value),
+    policy: policyOf(value, limitOf(value)),
+    warnings: idleWords(value).map((words) => `flavor ${value.name}: ${words}`),
+  }))
   return {
     file,
     state,
     run,
-    trial: flavors === undefined,
-    flavors: (flavors ?? TRIAL.map((each) => flavor.parse(each))).map(toFlavor),
+    trial: written === undefined,
+    flavors: flavors.map((each) => each.flavor),
+    policies: new Map(flavors.flatMap((each) => (each.policy ? [[each.flavor.name, each.policy]] : []))),
+    warnings: flavors.flatMap((each) => each.warnings),
   }
 }
 
@@ -83,11 +108,14 @@ function toFlavor(value: z.output<typeof flavor>): Flavor {
     memoryMiB: value.memory_mib,
     diskGiB: value.disk_gib,
     network: { allow: value.allow },
-    limit: value.limit,
-    idle: value.idle,
+    limit: limitOf(value),
+    idle: idleOf(value),
     allowEmulation: value.allow_emulation,
   }
 }
+
+const limitOf = ({ limit, autoscaler }: z.output<typeof flavor>): number =>
+  limit ?? autoscaler?.max_instances ?? LIMIT
 
 function portInRange(text: string): boolean {
   return Number(HOST_PORT.exec(text)?.[2] ?? 0) <= 65_535

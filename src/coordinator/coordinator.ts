@@ -12,6 +12,7 @@ import { Fleet } from './fleet.ts'
 import { Inventory } from './inventory.ts'
 import { LeaseBook } from './lease-book.ts'
 import { type LeaseAsk, Leases, type LeaseWait } from './leases.ts'
+import { Policies } from './policy/index.ts'
 import type { AgentLink, Ports, Settings } from './ports.ts'
 import { Questions } from './questions.ts'
 import { restore } from './restore.ts'
@@ -73,7 +74,8 @@ export class Coordinator {
     this.#fleet = new Fleet({ state, ports, events, book, epoch })
     this.#wanted = new WantedSets({ state, clock: ports.clock, epoch })
     const domains = () => this.#callers.domains(flavors.values())
-    this.#turn = new Turn({ state, ports, events, book, flavors, domains })
+    const policies = new Policies(settings.policies ?? new Map())
+    this.#turn = new Turn({ state, ports, events, book, flavors, policies, domains })
     this.#questions = new Questions(ports.clock, ports.ids)
     this.#inventory = new Inventory({ state, ports, events, book, questions: this.#questions })
     restore(state, ports)

@@ -38,10 +38,10 @@ export async function startCoordinator({
   makeRunDirectory(config.run)
   const store = openStore({ dir: config.state, makeId: ids.database })
   try {
-    sayWhatIsUnsafe(config, log)
+    sayWhatIsOdd(config, log)
     const coordinator = new Coordinator(
       { store, clock: systemClock, ids, log },
-      { version, flavors: config.flavors },
+      { version, flavors: config.flavors, policies: config.policies },
     )
     const server = await serve({ coordinator, run: config.run, ids, log })
     ready()
@@ -66,7 +66,8 @@ function makeRunDirectory(run: string): void {
   }
 }
 
-function sayWhatIsUnsafe({ file, trial, flavors }: Config, log: Log): void {
+function sayWhatIsOdd({ file, trial, flavors, warnings }: Config, log: Log): void {
+  for (const warning of warnings) log.warn({ file, warning }, 'configuration_without_effect')
   for (const { name, allowEmulation } of flavors) {
     if (allowEmulation) log.warn({ flavor: name, file, trial }, 'emulation_allowed_is_no_security_boundary')
   }

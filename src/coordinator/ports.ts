@@ -1,6 +1,15 @@
 /** What the coordinator needs from outside, so that a simulation can stand in for each. */
 import type { FromCoordinator } from '../api/index.ts'
-import type { Clock, DatabaseId, Flavor, LeaseId, MachineId, ReservationId } from '../model/index.ts'
+import type {
+  Clock,
+  DatabaseId,
+  Flavor,
+  FlavorName,
+  LeaseId,
+  MachineId,
+  ReservationId,
+} from '../model/index.ts'
+import type { Policy } from './policy/index.ts'
 import type { Store } from './store/store.ts'
 
 /** Sources of names and secrets. Random in the product, seeded in a simulation. */
@@ -32,6 +41,8 @@ export interface Ports {
 export interface Settings {
   readonly version: string
   readonly flavors: readonly Flavor[]
+  /** Absent: each flavor keeps its `idle` machines. */
+  readonly policies?: ReadonlyMap<FlavorName, Policy>
 }
 
 /** The coordinator's end of one agent's connection. */

@@ -96,6 +96,15 @@ export class State {
     return made
   }
 
+  /** How many machines of a flavor are in the making. */
+  making(flavor: FlavorName): number {
+    let count = 0
+    for (const { spec, state } of this.machines.values()) {
+      if (spec.flavor === flavor && (state === 'named' || state === 'creating')) count += 1
+    }
+    return count
+  }
+
   machinesOn(host: HostId): HeldMachine[] {
     return [...this.machines.values()].filter((machine) => machine.host === host)
   }

@@ -11,6 +11,7 @@ import {
 import type { Events } from './events.ts'
 import type { Ending, Grant, LeaseBook } from './lease-book.ts'
 import { plan, type Step, type View } from './plan/index.ts'
+import type { Policies } from './policy/index.ts'
 import type { Ports } from './ports.ts'
 import type { LiveLease, State } from './state.ts'
 
@@ -20,6 +21,7 @@ export class Turn {
   readonly #events: Events
   readonly #book: LeaseBook
   readonly #flavors: ReadonlyMap<FlavorName, Flavor>
+  readonly #policies: Policies
   readonly #domains: () => ReadonlyMap<FlavorName, readonly TrustDomain[]>
 
   constructor(parts: {
@@ -28,6 +30,7 @@ export class Turn {
     readonly events: Events
     readonly book: LeaseBook
     readonly flavors: ReadonlyMap<FlavorName, Flavor>
+    readonly policies: Policies
     readonly domains: () => ReadonlyMap<FlavorName, readonly TrustDomain[]>
   }) {
     this.#state = parts.state
@@ -35,6 +38,7 @@ export class Turn {
     this.#events = parts.events
     this.#book = parts.book
     this.#flavors = parts.flavors
+    this.#policies = parts.policies
     this.#domains = parts.domains
   }
 
@@ -54,9 +58,15 @@ export class Turn {
   /** What the plan sees. */
   view(): View {
     const state = this.#state
+    const { clock } = this.#ports
     return {
       flavors: this.#flavors,
       domains: this.#domains(),
+      standings: this.#policies.at({
+        now: clock.now(),
+        wall: clock.wall(),
+        making: (flavor) => state.making(flavor),
+      }),
       leases: [...state.leases.values()].map(({ lease }) => lease),
       hosts: [...state.hosts.values()]
         .filter(({ forgotten }) => !forgotten)
@@ -119,6 +129,7 @@ export class Turn {
       stateAtMs: now,
       timeline: [],
     })
+    this.#policies.named(spec.flavor)
     this.#events.machineNamed({ machine, host, flavor: spec.flavor })
   }
 

@@ -88,6 +88,18 @@ export const errorTable = {
     'no host has room for flavor {flavor}: {detail}',
     'add a host, or wait for machines to end',
   ),
+  growth_limited: row(
+    'system',
+    503,
+    'flavor {flavor} makes no more machines at a time',
+    'wait, or raise its max_growth_rate or scale_throttle',
+  ),
+  idle_only: row(
+    'system',
+    503,
+    'flavor {flavor} serves jobs from idle machines alone, and none is left',
+    'wait, raise its idle_count, or turn preemptive_mode off',
+  ),
   no_host: row(
     'system',
     503,

@@ -22,12 +22,19 @@ export function lineOf(text: string, path: readonly PropertyKey[]): number | und
 const HEADER = /^\s*(\[\[?)\s*([^\]]+?)\s*\]/
 const ASSIGNMENT = /^\s*([\w."-]+)\s*=/
 
-/** `[[a]]` opens the next of several: counted in `seen`. */
+/** `[[a]]` opens the next of several, counted in `seen`; `[[a.b]]` and `[a.b]` belong to the last `a`. */
 function tableOf([, bracket = '', name = '']: readonly string[], seen: Map<string, number>): string[] {
-  if (bracket === '[') return partsOf(name)
-  const index = seen.get(name) ?? 0
-  seen.set(name, index + 1)
-  return [...partsOf(name), String(index)]
+  const parts = partsOf(name)
+  const path: string[] = []
+  for (const [depth, part] of parts.entries()) {
+    path.push(part)
+    const list = path.join('.')
+    const opens = bracket === '[[' && depth === parts.length - 1
+    if (opens) seen.set(list, (seen.get(list) ?? -1) + 1)
+    const index = seen.get(list)
+    if (index !== undefined) path.push(String(index))
+  }
+  return path
 }
 
 const partsOf = (name: string): string[] =>

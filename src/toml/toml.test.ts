@@ -55,6 +55,13 @@ describe('the line of', () => {
     '[[list]]',
     'key = [',
     ']',
+    '[list.table]',
+    'key = 5',
+    '[[list.inner]]',
+    'key = 6',
+    '[[list]]',
+    '[[list.inner]]',
+    'key = 7',
   ]
   test.each([
     ['a key', ['top'], 1],
@@ -64,6 +71,9 @@ describe('the line of', () => {
     ['a key of the first of several', ['list', 0, 'key'], 6],
     ['an item of a list', ['list', 1, 'key', 0], 8],
     ['a missing key is that of its table', ['list', 1, 'other'], 7],
+    ['a key of a table within the last of several', ['list', 1, 'table', 'key'], 11],
+    ['a key of several within one of several', ['list', 1, 'inner', 0, 'key'], 13],
+    ['a key of several within the next of several', ['list', 2, 'inner', 0, 'key'], 16],
     ['what stands nowhere is unknown', ['none'], undefined],
   ])('%s', (_, path, line) => {
     expect(lineOf(text.join('\n'), path)).toBe(line)

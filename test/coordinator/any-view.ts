@@ -107,6 +107,7 @@ export const anyView: fc.Arbitrary<View> = fc
     return {
       flavors: new Map(flavors.map((flavor) => [flavor.name, flavor])),
       domains: new Map(flavors.map(({ name }) => [name, kept])),
+      standings: new Map(),
       leases: [...holders, ...waiting],
       hosts: hosts.map(({ connected, facts }) => ({ host: facts.host, connected, facts })),
       machines: held,

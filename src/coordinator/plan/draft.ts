@@ -1,7 +1,8 @@
 /** The plan's working copy: the view with the effects of the steps taken so far. */
 import type { FlavorName, HostFacts, HostId, LeaseId, MachineId } from '../../model/index.ts'
-import { makePool, newestImage, type Pool } from './pool.ts'
-import type { DoomReason, HeldMachine, Step, View, WaitingLease } from './view.ts'
+import { type Demand, fixedIdle, idleTarget, type Rules, surplus } from '../policy/index.ts'
+import { makePool, newestImage, type Pool, poolOf } from './pool.ts'
+import type { DoomReason, GrantedLease, HeldMachine, Step, View, WaitingLease } from './view.ts'
 
 /** Unleased machines of one pool on connected hosts, oldest first. */
 export interface Stock {
@@ -19,6 +20,7 @@ export class Draft {
   readonly machines: Map<MachineId, HeldMachine>
   waiting: readonly WaitingLease[]
   readonly #stocks = new Map<string, Stock>()
+  readonly #demands = new Map<string, { leased: number; waiting: number }>()
 
   constructor(view: View, now: number) {
     this.view = view
@@ -28,6 +30,7 @@ export class Draft {
     )
     this.machines = new Map(view.machines.map((machine) => [machine.machine, machine]))
     this.waiting = view.leases.filter((lease) => lease.state === 'waiting')
+    for (const lease of view.leases) this.#count(lease, 1)
     for (const machine of this.unleased()) this.#stock(machine)
   }
 
@@ -65,6 +68,19 @@ export class Draft {
     }
   }
 
+  /** A lease is over. */
+  end(lease: WaitingLease | GrantedLease): void {
+    this.#count(lease, -1)
+  }
+
+  /** A waiting lease has its machine. */
+  serve(lease: WaitingLease): void {
+    const demand = this.#demand(lease)
+    if (!demand) return
+    demand.waiting -= 1
+    demand.leased += 1
+  }
+
   drop(leases: ReadonlySet<LeaseId>): void {
     this.waiting = this.waiting.filter((lease) => !leases.has(lease.id))
   }
@@ -84,9 +100,35 @@ export class Draft {
   }
 
   /** How many idle machines the pool keeps: the flavor's own image only, for domains that have a runner. */
-  idleTarget({ flavor, image, trustDomain }: Pool): number {
+  idleTarget(pool: Pool): number {
+    const { flavor, image, trustDomain } = pool
     const kept = image === flavor.image && this.view.domains.get(flavor.name)?.includes(trustDomain)
-    return kept ? flavor.idle : 0
+    return kept ? idleTarget(this.#rules(pool), this.demand(pool)) : 0
+  }
+
+  /** How many of the pool's ready machines must go: more than it keeps, and idle for long enough. */
+  surplus(pool: Pool): number {
+    const rules = this.#rules(pool)
+    const { ready, making } = this.stock(pool)
+    const expired = ready.filter(({ stateAtMs }) => this.now - stateAtMs >= rules.idleTimeMs).length
+    const spare = { ready: ready.length, expired, making: making.length - this.made(pool) }
+    return surplus(rules, spare, this.idleTarget(pool))
+  }
+
+  /** How many of the pool's waiting leases machines are made for: all, or none if it serves from idle machines alone. */
+  made(pool: Pool): number {
+    return this.onDemand(pool) ? this.demand(pool).waiting : 0
+  }
+
+  /** False: what waits is served from idle machines alone. */
+  onDemand(pool: Pool): boolean {
+    const rules = this.#rules(pool)
+    return !(rules.dialect === 'taskscaler' && rules.preemptive)
+  }
+
+  /** The pool's leases. */
+  demand({ key }: Pool): Demand {
+    return this.#demands.get(key) ?? NO_DEMAND
   }
 
   count(flavor: FlavorName, { dying }: { readonly dying: boolean }): number {
@@ -97,6 +139,24 @@ export class Draft {
     return count
   }
 
+  #rules({ flavor }: Pool): Rules {
+    return this.view.standings.get(flavor.name)?.rules ?? fixedIdle(flavor.idle)
+  }
+
+  #demand(lease: WaitingLease | GrantedLease): { leased: number; waiting: number } | undefined {
+    const flavor = this.view.flavors.get(lease.flavor)
+    if (!flavor) return undefined
+    const { key } = poolOf(lease, flavor)
+    const known = this.#demands.get(key) ?? { leased: 0, waiting: 0 }
+    this.#demands.set(key, known)
+    return known
+  }
+
+  #count(lease: WaitingLease | GrantedLease, by: number): void {
+    const demand = this.#demand(lease)
+    if (demand) demand[lease.state === 'waiting' ? 'waiting' : 'leased'] += by
+  }
+
   #stock(machine: HeldMachine): void {
     const pool = this.poolOf(machine)
     if (!pool) return
@@ -105,6 +165,8 @@ export class Draft {
     else stock.making.push(machine)
   }
 }
+
+const NO_DEMAND: Demand = { leased: 0, waiting: 0 }
 
 /** By age, then by name: a total order, so that the same view gives the same plan. */
 export const oldestFirst = (a: HeldMachine, b: HeldMachine): number =>

@@ -12,6 +12,7 @@ export function endOverdue(draft: Draft): void {
     over.add(lease.id)
     const failure: Failure = { code: 'lease_expired', args: { lease: lease.name } }
     draft.steps.push({ do: 'end', lease: lease.id, end: 'expired', failure })
+    draft.end(lease)
     const machine = lease.state === 'granted' ? draft.machines.get(lease.machine) : undefined
     if (machine) draft.mark(machine)
   }
@@ -25,6 +26,7 @@ export function refuseHopeless(draft: Draft): void {
     const failure = hopeless(draft, lease)
     if (!failure) continue
     over.add(lease.id)
+    draft.end(lease)
     draft.steps.push({ do: 'end', lease: lease.id, end: 'failed', failure })
   }
   draft.drop(over)
@@ -51,6 +53,7 @@ export function grant(draft: Draft): void {
     leasedOf.set(lease.flavor, count + 1)
     draft.steps.push({ do: 'grant', lease: lease.id, machine: machine.machine })
     draft.machines.set(machine.machine, leased(machine, lease))
+    draft.serve(lease)
     stock.ready = stock.ready.filter((each) => each !== machine)
   }
   draft.drop(over)

@@ -282,7 +282,7 @@ describe('the plan', () => {
         const steps = saboteurs[name]?.(plan(view, NOW), view) ?? []
         property({ view, steps, after: follow(view, steps) })
       }),
-      { numRuns: 3_000, endOnFailure: true },
+      { numRuns: 20_000, endOnFailure: true },
     )
     expect(broken.failed).toBe(true)
   })

@@ -1,6 +1,6 @@
 /** Pools: which machine may serve which lease. */
 import type { Flavor, HostFacts, HostImage, MachineSpec, TrustDomain } from '../../model/index.ts'
-import type { WaitingLease } from './view.ts'
+import type { GrantedLease, WaitingLease } from './view.ts'
 
 /** What must be equal between a machine and a lease. The image is a name here; hosts hold its versions. */
 export interface Pool {
@@ -18,8 +18,8 @@ export const makePool = (flavor: Flavor, image: string, trustDomain: TrustDomain
   key: `${flavor.name} ${image} ${trustDomain}`,
 })
 
-/** The pool that serves a lease. Remembered: a thousand leases may wait through thousands of turns. */
-export function poolOf(lease: WaitingLease, flavor: Flavor): Pool {
+/** The pool that serves a lease, or has served it. Remembered: a thousand leases may wait through thousands of turns. */
+export function poolOf(lease: WaitingLease | GrantedLease, flavor: Flavor): Pool {
   const known = remembered.get(lease)
   if (known?.flavor === flavor) return known
   const pool = makePool(flavor, lease.image ?? flavor.image, lease.owner.trustDomain)
@@ -27,7 +27,7 @@ export function poolOf(lease: WaitingLease, flavor: Flavor): Pool {
   return pool
 }
 
-const remembered = new WeakMap<WaitingLease, Pool>()
+const remembered = new WeakMap<WaitingLease | GrantedLease, Pool>()
 
 /** The newest version of an image on a host: the one built last. Remembered for as long as the host says the same. */
 export function newestImage(facts: HostFacts, name: string): HostImage | undefined {

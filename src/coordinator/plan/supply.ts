@@ -32,7 +32,7 @@ interface Supply {
 export function supply(draft: Draft): void {
   const room = new Room(draft)
   const queues = queueUp(draft)
-  const state: Supply = { draft, room, spare: spareMaking(draft, queues), exhausted: new Map(), named: [] }
+  const state: Supply = { draft, room, spare: spareMaking(draft), exhausted: new Map(), named: [] }
   const positions = new Map<string, number>()
   for (const lease of draft.waiting) {
     const flavor = draft.view.flavors.get(lease.flavor)
@@ -51,7 +51,7 @@ export function supply(draft: Draft): void {
       ...(reason ? { reason } : {}),
     })
   }
-  for (const pool of idlePools(draft)) supplyIdle(state, pool, queues.get(pool.key)?.waiting ?? 0)
+  for (const pool of idlePools(draft)) supplyIdle(state, pool)
   for (const { id } of room.spares()) draft.steps.push({ do: 'drop', reservation: id })
 }
 
@@ -73,12 +73,12 @@ function queueUp(draft: Draft): Map<string, Queue> {
   return queues
 }
 
-function spareMaking(draft: Draft, queues: ReadonlyMap<string, Queue>): Set<HeldMachine> {
+function spareMaking(draft: Draft): Set<HeldMachine> {
   const spare = new Set<HeldMachine>()
-  for (const [key, stock] of draft.stocks()) {
+  for (const [, stock] of draft.stocks()) {
     const pool = stock.making[0] && draft.poolOf(stock.making[0])
     if (!pool) continue
-    const wanted = (queues.get(key)?.waiting ?? 0) + Math.max(0, draft.idleTarget(pool) - stock.ready.length)
+    const wanted = draft.made(pool) + Math.max(0, draft.idleTarget(pool) - stock.ready.length)
     for (const machine of stock.making.slice(wanted)) spare.add(machine)
   }
   return spare
@@ -86,18 +86,19 @@ function spareMaking(draft: Draft, queues: ReadonlyMap<string, Queue>): Set<Held
 
 function* idlePools(draft: Draft): Generator<Pool> {
   for (const flavor of draft.view.flavors.values()) {
-    if (flavor.idle === 0) continue
+    if (flavor.idle === 0 && !draft.view.standings.has(flavor.name)) continue
     for (const trustDomain of draft.view.domains.get(flavor.name) ?? []) {
       yield makePool(flavor, flavor.image, trustDomain)
     }
   }
 }
 
-function supplyIdle(supply: Supply, pool: Pool, waiting: number): void {
-  const { ready, making }: Stock = supply.draft.stock(pool)
-  const missing = supply.draft.idleTarget(pool) - ready.length - Math.max(0, making.length - waiting)
+function supplyIdle(supply: Supply, pool: Pool): void {
+  const { draft, room } = supply
+  const { ready, making }: Stock = draft.stock(pool)
+  const missing = draft.idleTarget(pool) - ready.length - Math.max(0, making.length - draft.made(pool))
   for (let made = 0; made < missing; made += 1) {
-    if (!supply.room.underLimit(pool.flavor) || make(supply, pool)) return
+    if (!room.underLimit(pool.flavor) || heldBack(supply, pool) || make(supply, pool)) return
   }
 }
 
@@ -105,8 +106,15 @@ function supplyIdle(supply: Supply, pool: Pool, waiting: number): void {
 function supplyLease(supply: Supply, pool: Pool): Failure | undefined {
   const known = supply.exhausted.get(pool.key)
   if (known) return known
-  const { room } = supply
+  const { draft, room } = supply
   const { flavor } = pool
+  const held: Failure | undefined = draft.onDemand(pool)
+    ? heldBack(supply, pool)
+    : { code: 'idle_only', args: { flavor: flavor.name } }
+  if (held) {
+    supply.exhausted.set(pool.key, held)
+    return held
+  }
   const possible = candidates(supply, pool).open.length > 0
   if (possible && !room.underLimit(flavor)) {
     const reason: Failure = { code: 'too_busy', args: { what: `flavor ${flavor.name}`, limit: flavor.limit } }
@@ -118,6 +126,15 @@ function supplyLease(supply: Supply, pool: Pool): Failure | undefined {
   const reason = make(supply, pool)
   if (reason && !makeRoom(supply, pool)) supply.exhausted.set(pool.key, reason)
   return reason
+}
+
+/** Why the pool's policy makes no machine now. */
+function heldBack({ draft, named }: Supply, pool: Pool): Failure | undefined {
+  const flavor = pool.flavor.name
+  const growth = draft.view.standings.get(flavor)?.growth
+  if (growth === undefined) return undefined
+  const taken = named.filter(({ spec }) => spec.flavor === flavor).length
+  return taken < growth ? undefined : { code: 'growth_limited', args: { flavor } }
 }
 
 /** Names one machine of the pool where it fits best; else says what each host lacks. */

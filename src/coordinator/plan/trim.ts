@@ -18,7 +18,7 @@ export function retire(draft: Draft): void {
 }
 
 /**
- * Dooms ready machines beyond what the pool keeps, oldest first. One in the making stays: a lease that comes before it
+ * Dooms ready machines beyond what the pool keeps, oldest first, once they have been idle for long enough. One in the making stays: a lease that comes before it
  * is ready will have it sooner than a new one.
  */
 export function trimSurplus(draft: Draft): void {
@@ -28,7 +28,7 @@ export function trimSurplus(draft: Draft): void {
     if (!pool) continue
     const { flavor } = pool
     const beyondLimit = draft.count(flavor.name, { dying: false }) - flavor.limit
-    const surplus = Math.max(stock.ready.length - draft.idleTarget(pool), beyondLimit)
+    const surplus = Math.max(draft.surplus(pool), beyondLimit)
     for (const machine of stock.ready.slice(0, Math.max(0, surplus))) draft.doom(machine, 'surplus')
   }
 }

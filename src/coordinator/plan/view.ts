@@ -16,6 +16,7 @@ import type {
   ReservationId,
   TrustDomain,
 } from '../../model/index.ts'
+import type { Standing } from '../policy/index.ts'
 
 export type WaitingLease = Extract<Lease, { state: 'waiting' }>
 export type GrantedLease = Extract<Lease, { state: 'granted' }>
@@ -55,6 +56,8 @@ export interface View {
   readonly flavors: ReadonlyMap<FlavorName, Flavor>
   /** Trust domains that idle machines of a flavor are kept for. */
   readonly domains: ReadonlyMap<FlavorName, readonly TrustDomain[]>
+  /** What the policies of this moment say; a flavor without one keeps its `idle` machines. */
+  readonly standings: ReadonlyMap<FlavorName, Standing>
   /** In the order they were asked for. */
   readonly leases: readonly (WaitingLease | GrantedLease)[]
   readonly hosts: readonly PlanHost[]
