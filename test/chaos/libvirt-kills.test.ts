@@ -11,7 +11,7 @@ import { machineCgroups } from '../../src/agent/drivers/libvirt/cgroup.ts'
 import { enclosedProcesses } from '../../src/agent/drivers/libvirt/daemon/index.ts'
 import { LibvirtDriver } from '../../src/agent/drivers/libvirt/index.ts'
 import type { MachineId } from '../../src/model/index.ts'
-import { killedAt, type LibvirtHost, libvirtHost } from '../conformance/libvirt-host.ts'
+import { type LibvirtHost, libvirtHost } from '../conformance/libvirt-host.ts'
 
 const never = new AbortController().signal
 /** An agent must be in control again within this after a kill. */
@@ -225,12 +225,7 @@ test('a QEMU that libvirt has forgotten is found and ended', async () => {
 test('an agent killed after any step of a clone leaves what the next one finds and removes', async () => {
   for (const step of ['namespace', 'overlay', 'domain', 'confined', 'started']) {
     const machine = host.machine()
-    await killedAt(step, {
-      settings: host.settings,
-      machine,
-      image: { manifest: host.image, disk: host.disk },
-      spec: host.spec,
-    })
+    await host.killedAt(step, machine)
     const left = (await driver.list()).filter((each) => each.machine === machine)
     expect(left, step).not.toEqual([])
     await driver.destroy(machine)

@@ -20,6 +20,8 @@ export interface LibvirtHost extends ConformanceHost {
   open(): Promise<LibvirtDriver>
   /** The process id of a machine's QEMU. */
   qemuOf(machine: MachineId): Promise<number>
+  /** Has an agent's process begin `machine`, and kills it as soon as it has done `step`. */
+  killedAt(step: string, machine: MachineId): Promise<void>
 }
 
 /** A host of the real driver: its own directories, uids, names and, with the test's process, its own network. */
@@ -53,6 +55,16 @@ export async function libvirtHost(changes: Partial<LibvirtSettings> = {}): Promi
     if (driver === undefined) throw new Error('no driver is open')
     return driver
   }
+  /** The open driver lets go of the host meanwhile: each would take the other's spare namespaces for a dead agent's. */
+  const insteadOfOpen = async (task: () => Promise<void>): Promise<void> => {
+    const driver = speaker()
+    await driver.close()
+    await task()
+    await driver.prepare({ signal: never })
+  }
+  const spec = { ...anySpec, memoryMiB: 192, diskGiB: 1 }
+  const killedAt = (step: string, what: { readonly machine: MachineId } | { readonly template: true }) =>
+    insteadOfOpen(() => cloneUntil({ settings, image, spec, step, ...what }))
   const inGuest = (machine: MachineId, command: string): Promise<unknown> =>
     speaker()
       .guest(machine)
@@ -68,12 +80,13 @@ export async function libvirtHost(changes: Partial<LibvirtSettings> = {}): Promi
 
   return {
     settings,
-    spec: { ...anySpec, memoryMiB: 192, diskGiB: 1 },
+    spec,
     image: image.manifest,
     disk: image.disk,
     deadlineMs: 90_000,
     open,
     qemuOf,
+    killedAt: (step, machine) => killedAt(step, { machine }),
     machine: () => parseId('MachineId', `m-${ulid().toLowerCase()}`),
 
     async plantDecoys() {
@@ -101,12 +114,11 @@ export async function libvirtHost(changes: Partial<LibvirtSettings> = {}): Promi
     },
 
     async leaveHalf(machine) {
-      await killedAt('domain', { settings, machine, image, spec: { ...anySpec, memoryMiB: 192 } })
+      await killedAt('domain', { machine })
     },
 
     async leaveHalfTemplate() {
-      const spec = { ...anySpec, memoryMiB: 192 }
-      await killedAt('started', { settings, image, spec, template: true })
+      await killedAt('started', { template: true })
     },
 
     async powerOff(machine) {
@@ -153,9 +165,9 @@ async function bequeath(stateDir: string): Promise<void> {
 }
 
 /** Runs `clone` in a process that is killed as soon as it has done `step`. */
-export async function killedAt(step: string, request: Readonly<Record<string, unknown>>): Promise<void> {
+async function cloneUntil(request: Readonly<Record<string, unknown>>): Promise<void> {
   const file = join('/tmp', `slw-request-${process.pid}.json`)
-  await writeFile(file, JSON.stringify({ ...request, step }))
+  await writeFile(file, JSON.stringify(request))
   const child = spawn(process.execPath, [join(import.meta.dirname, 'clone-until.ts'), file], {
     stdio: 'inherit',
   })
