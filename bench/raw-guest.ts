@@ -12,7 +12,7 @@ import { promisify } from 'node:util'
 import { sshDoor } from '../src/agent/door.ts'
 import { GUEST_ADDRESS, GUEST_MAC } from '../src/agent/drivers/libvirt/network/rules.ts'
 import { makeKeyPair } from '../src/agent/key-pair.ts'
-import { KIT_PATH, kitInput } from '../src/agent/kit.ts'
+import { kitInput } from '../src/agent/kit.ts'
 import { type Access, type ImageManifest, type MachineId, parseId, SlipwayError } from '../src/model/index.ts'
 import { GuestAgent } from './guest-agent.ts'
 import { processorMs } from './processor-time.ts'
@@ -91,18 +91,16 @@ async function makeOverlay({ disk, diskGiB }: RawGuest, overlay: string): Promis
 }
 
 const request = ({ user }: ImageManifest, authorizedKey: string): string =>
-  kitInput(
-    {
-      entropy: randomBytes(64),
-      salt: randomBytes(16),
-      machineId: randomBytes(16).toString('hex'),
-      hostname: 'raw',
-      authorizedKey,
-      user,
-      tools: false,
-    },
-    Date.now(),
-  )
+  kitInput({
+    entropy: randomBytes(64),
+    salt: randomBytes(16),
+    machineId: randomBytes(16).toString('hex'),
+    hostname: 'raw',
+    authorizedKey,
+    user,
+    tools: false,
+    clockShiftMs: 1,
+  })
 
 /** Machine, CPU and devices as our driver gives them; nothing of what confines them. */
 const flags = (guest: RawGuest, overlay: string, socket: string): readonly string[] => [
@@ -125,6 +123,8 @@ const JOIN_AND_RUN = 'echo $$ > "$0" && exec qemu-system-x86_64 "$@"'
 /** In a timeline: processor time of QEMU until then. On a busy machine it tells more work from more waiting. */
 export const PROCESSOR = 'processor time of QEMU'
 
+/** Asked through the guest agent, as anybody would who has no other way in. */
+const KIT_PATH = '/usr/local/sbin/slipway-kit'
 /** Named in errors. */
 const RAW: MachineId = parseId('MachineId', `m-${'0'.repeat(26)}`)
 const NETWORK = '10.99.0.0/24,host=10.99.0.1'

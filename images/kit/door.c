@@ -1,6 +1,7 @@
 #include "door.h"
 
 #include "files.h"
+#include "gate.h"
 #include "system.h"
 
 #include <errno.h>
@@ -17,15 +18,19 @@ enum {
   SSH_PORT = 22,
   TCP_TABLE_BYTES_MAX = 64 * 1024,
   LISTEN_DEADLINE_MS = 20 * 1000,
-  LISTEN_POLL_MS = 4,
+  LISTEN_POLL_MS = 5,
   CLOSE_DEADLINE_MS = 5 * 1000,
 };
 
 // Not through systemd: a `systemctl start` that waits costs a second under emulation. `-r` saves sshd one exec a login.
-static char *const SERVERS[][6] = {
-    {"/usr/sbin/sshd", "-D", "-r", NULL},
+// `-E` keeps its words out of the journal, whose daemon would wake up for each of them.
+#define SSHD "/usr/sbin/sshd", "-D", "-r", "-E", "/var/log/sshd.log"
+static char *const SERVERS[][9] = {
+    {SSHD, NULL},
     {"/usr/sbin/dropbear", "-F", "-s", "-r", "/etc/dropbear/dropbear_ed25519_host_key", NULL},
 };
+
+static char *const HELD_SERVER[] = {SSHD, "-h", GATE, "-h", "/etc/ssh/ssh_host_ed25519_key", NULL};
 
 static char *const ENVIRONMENT[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL};
 
@@ -74,20 +79,10 @@ static void become_server(char *const *arguments) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
+  signal(SIGCHLD, SIG_DFL);
   setsid();
   if (chdir("/") == 0) execve(arguments[0], arguments, ENVIRONMENT);
   _exit(127);
-}
-
-static bool wait_until_listening(pid_t server) {
-  const struct timespec pause = {.tv_nsec = LISTEN_POLL_MS * 1000000L};
-  for (int waited_ms = 0; waited_ms < LISTEN_DEADLINE_MS; waited_ms += LISTEN_POLL_MS) {
-    if (is_listening()) return true;
-    if (waitpid(server, NULL, WNOHANG) == server) return errno = ECHILD, false;
-    nanosleep(&pause, NULL);
-  }
-  kill(server, SIGKILL);
-  return errno = ETIMEDOUT, false;
 }
 
 static const char SERVER_FILE[] = "run/slipway-door";
@@ -104,18 +99,51 @@ static bool remember(pid_t server) {
   return done;
 }
 
+// 0 if there is none, or what is there is no process id.
+static pid_t remembered(void) {
+  char line[16];
+  if (!read_line(SERVER_FILE, line, sizeof line)) return 0;
+  return (pid_t)strtol(line, NULL, 10);
+}
+
+static bool has_ended(pid_t server) {
+  return waitpid(server, NULL, WNOHANG) == server || (kill(server, 0) != 0 && errno == ESRCH);
+}
+
+static bool wait_until_listening(pid_t server) {
+  const struct timespec pause = {.tv_nsec = LISTEN_POLL_MS * 1000000L};
+  for (int waited_ms = 0; waited_ms < LISTEN_DEADLINE_MS; waited_ms += LISTEN_POLL_MS) {
+    if (is_listening()) return true;
+    if (has_ended(server)) return errno = ECHILD, false;
+    nanosleep(&pause, NULL);
+  }
+  kill(server, SIGKILL);
+  return errno = ETIMEDOUT, false;
+}
+
+static pid_t start(char *const *server) {
+  int run = open_folder("run");
+  int folder = run < 0 ? -1 : make_folder(run, "sshd", 0755, ROOT_OWNER);  // sshd's privilege separation wants it
+  if (run >= 0) close(run);
+  if (folder < 0) return -1;
+  close(folder);
+  pid_t child = system_fork();
+  if (child == 0) become_server(server);
+  return child > 0 && remember(child) ? child : -1;
+}
+
 bool open_door(void) {
   char *const *server = find_server();
   if (server == NULL) return errno = ENOENT, false;
   if (is_listening()) return errno = EADDRINUSE, false;
-  int run = open_folder("run");
-  int folder = run < 0 ? -1 : make_folder(run, "sshd", 0755, ROOT_OWNER);  // sshd's privilege separation wants it
-  if (run >= 0) close(run);
-  if (folder < 0) return false;
-  close(folder);
-  pid_t child = system_fork();
-  if (child == 0) become_server(server);
-  return child > 0 && remember(child) && wait_until_listening(child);
+  pid_t held = open_gate() ? remembered() : 0;
+  pid_t running = held > 1 ? held : start(server);
+  return running > 0 && wait_until_listening(running);
+}
+
+bool hold_door(void) {
+  if (find_server() != SERVERS[0]) return true;
+  return make_gate() && start(HELD_SERVER) > 0;
 }
 
 static bool poll_until(bool (*holds)(void)) {
@@ -131,10 +159,8 @@ static bool is_shut(void) { return !is_listening(); }
 static bool is_quiet(void) { return !has_socket(is_connection); }
 
 bool close_door(void) {
-  char line[16];
-  if (!read_line(SERVER_FILE, line, sizeof line)) return errno == ENOENT;
-  pid_t server = (pid_t)strtol(line, NULL, 10);
-  if (server <= 1) return errno = EINVAL, false;
+  pid_t server = remembered();
+  if (server <= 1) return true;
   if (system_kill(server) != 0 && errno != ESRCH) return false;
   if (!poll_until(is_shut)) return errno = ETIMEDOUT, false;
   if (!poll_until(is_quiet)) return errno = EISCONN, false;

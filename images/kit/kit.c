@@ -1,10 +1,11 @@
 // slipway-kit: makes this machine unlike every other made from the same image, then opens its door.
-// The host runs it through the guest agent: a request on standard input (request.h), one line of JSON back.
-// `slipway-kit grow` is run by the machine itself while it boots.
+// A request (request.h) on standard input or on a port of its own (serve.h), one line of JSON back.
+// `slipway-kit grow` is run by the machine itself while it boots; `slipway-kit serve` answers the host ever after.
 #include "files.h"
 #include "grow.h"
 #include "host-key.h"
 #include "request.h"
+#include "serve.h"
 #include "steps.h"
 
 #include <errno.h>
@@ -85,30 +86,14 @@ static int run(const struct request *request) {
   return answer(request, took_us);
 }
 
-// All of standard input, or -1 with errno; EFBIG if it is longer than a request may be.
-static ssize_t read_input(char *text, size_t size) {
-  size_t length = 0;
-  ssize_t got;
-  while ((got = read(STDIN_FILENO, text + length, size - length)) > 0) length += (size_t)got;
-  if (got < 0) return -1;
-  if (length == size) return errno = EFBIG, -1;
-  text[length] = '\0';
-  return (ssize_t)length;
-}
-
-int main(int count, char **arguments) {
-  if (count == 2 && strcmp(arguments[1], "version") == 0) return printf("slipway-kit %d\n", KIT_VERSION) < 0;
-  if (count == 2 && strcmp(arguments[1], "grow") == 0) return grow_root() ? 0 : (perror("slipway-kit grow"), 1);
-  if (count > 1) return fputs("usage: slipway-kit [version|grow]; a request is read from standard input\n", stderr), 2;
-
-  static char text[REQUEST_BYTES_MAX + 1];
-  ssize_t length = read_input(text, sizeof text);
-  if (length < 0) return print_failure("request", errno, strerror(errno));
-
-  struct request request;
+// What the request in `text` asks for, answered on standard output in one line. Nothing of it is left in memory.
+static int respond(char *text, size_t length) {
+  static struct request request;
   struct refusal refusal;
-  if (parse_request(text, (size_t)length, &request, &refusal)) {
-    explicit_bzero(text, sizeof text);
+  text[length] = '\0';
+  bool parsed = parse_request(text, length, &request, &refusal);
+  explicit_bzero(text, length);
+  if (parsed) {
     int code = run(&request);
     explicit_bzero(&request, sizeof request);
     return code;
@@ -116,4 +101,27 @@ int main(int count, char **arguments) {
   char message[80];
   snprintf(message, sizeof message, "line %u: %s", refusal.line, refusal.reason);
   return print_failure("request", EINVAL, message);
+}
+
+// All of standard input, or -1 with errno; EFBIG if it is longer than a request may be.
+static ssize_t read_input(char *text, size_t size) {
+  size_t length = 0;
+  ssize_t got;
+  while ((got = read(STDIN_FILENO, text + length, size - length)) > 0) length += (size_t)got;
+  if (got < 0) return -1;
+  if (length == size) return errno = EFBIG, -1;
+  return (ssize_t)length;
+}
+
+int main(int count, char **arguments) {
+  static char text[REQUEST_BYTES_MAX + 1];
+  const char *verb = count == 2 ? arguments[1] : "";
+  if (strcmp(verb, "version") == 0) return printf("slipway-kit %d\n", KIT_VERSION) < 0;
+  if (strcmp(verb, "grow") == 0) return grow_root() ? 0 : (perror("slipway-kit grow"), 1);
+  if (strcmp(verb, "serve") == 0) return serve(text, sizeof text, respond) ? 0 : (perror("slipway-kit serve"), 1);
+  if (count > 1) return fputs("usage: slipway-kit [version|grow|serve]; a request is read from standard input\n", stderr), 2;
+
+  ssize_t length = read_input(text, sizeof text);
+  if (length < 0) return print_failure("request", errno, strerror(errno));
+  return respond(text, (size_t)length);
 }

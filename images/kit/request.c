@@ -43,6 +43,19 @@ static bool parse_clock(const char *value, struct request *request) {
   return true;
 }
 
+// How far the clock is behind the host's: where a program takes long to start, only a difference arrives in time.
+static bool parse_clock_shift(const char *value, struct request *request) {
+  enum { DIGITS_MAX = 18 };
+  bool negative = value[0] == '-';
+  const char *digits = value + negative;
+  size_t length = strlen(digits);
+  if (length == 0 || length > DIGITS_MAX || strspn(digits, "0123456789") != length) return false;
+  int64_t shift_ns = 0;
+  for (const char *c = digits; *c != '\0'; c++) shift_ns = shift_ns * 10 + (*c - '0');
+  request->clock_shift_ns = negative ? -shift_ns : shift_ns;
+  return true;
+}
+
 static bool parse_entropy(const char *value, struct request *request) {
   return parse_hex(value, request->entropy, &request->entropy_bytes, ENTROPY_BYTES_MIN, ENTROPY_BYTES_MAX);
 }
@@ -105,7 +118,9 @@ static bool parse_host_key(const char *value, struct request *request) {
 }
 
 static bool parse_door(const char *value, struct request *request) {
-  return request->door = strcmp(value, "start") == 0;
+  if (strcmp(value, "start") == 0) request->door = DOOR_START;
+  if (strcmp(value, "hold") == 0) request->door = DOOR_HOLD;
+  return request->door != DOOR_AS_IT_IS;
 }
 
 static bool parse_forget(const char *value, struct request *request) {
@@ -117,7 +132,7 @@ static const struct {
   bool (*parse)(const char *value, struct request *request);
 } KEYS[] = {
     {"entropy", parse_entropy},   {"clock", parse_clock},
-    {"machine-id", parse_machine_id}, {"hostname", parse_hostname},
+    {"clock-shift", parse_clock_shift}, {"machine-id", parse_machine_id}, {"hostname", parse_hostname},
     {"host-key", parse_host_key}, {"authorized-key", parse_authorized_key},
     {"user", parse_user},         {"tools", parse_tools},
     {"door", parse_door},         {"salt", parse_salt},
@@ -140,8 +155,10 @@ static const char *parse_line(char *line, unsigned *seen, struct request *reques
 }
 
 static const char *contradiction(const struct request *request) {
-  bool becoming = request->machine_id[0] != '\0' || request->host_key || request->authorized_key[0] != '\0' || request->door;
+  if (request->clock_ns != 0 && request->clock_shift_ns != 0) return "clock and clock-shift";
+  bool becoming = request->machine_id[0] != '\0' || request->host_key || request->authorized_key[0] != '\0' || request->door == DOOR_START;
   if (request->forget && becoming) return "forget with what it would undo";
+  if (request->door == DOOR_HOLD && !request->forget) return "a door is held only by who forgets";
   if (request->user[0] != '\0' && request->authorized_key[0] == '\0' && !request->forget)
     return "user without authorized-key";
   return NULL;

@@ -17,18 +17,19 @@ enum {
   REQUEST_BYTES_MAX = 8192,
 };
 
-// A string or a length of 0, a clock of 0 or a false flag means: not asked for.
+// A string, a length, a clock or a shift of 0, or a false flag means: not asked for.
 struct request {
   uint8_t entropy[ENTROPY_BYTES_MAX];
   size_t entropy_bytes;
   int64_t clock_ns;
+  int64_t clock_shift_ns;
   char machine_id[MACHINE_ID_CHARS + 1];
   char hostname[HOSTNAME_CHARS_MAX + 1];
   bool host_key;
   char authorized_key[AUTHORIZED_KEY_CHARS_MAX + 1];
   char user[USER_CHARS_MAX + 1];
   char tools_serial[DISK_SERIAL_CHARS_MAX + 1];
-  bool door;
+  enum { DOOR_AS_IT_IS, DOOR_START, DOOR_HOLD } door;
   bool forget;
   uint8_t salt[SALT_BYTES_MAX];
   size_t salt_bytes;

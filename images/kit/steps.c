@@ -31,10 +31,15 @@ static bool reseed(const struct request *request) {
   return system_reseed(request->entropy, request->entropy_bytes) == 0;
 }
 
-static bool wants_clock(const struct request *request) { return request->clock_ns > 0; }
+static bool wants_clock(const struct request *request) {
+  return request->clock_ns > 0 || request->clock_shift_ns != 0;
+}
 static bool set_clock(const struct request *request) {
   const int64_t second_ns = 1000000000;
-  return system_set_clock((struct timespec){request->clock_ns / second_ns, request->clock_ns % second_ns}) == 0;
+  struct timespec now = {0};
+  if (request->clock_shift_ns != 0 && clock_gettime(CLOCK_REALTIME, &now) != 0) return false;
+  int64_t set_ns = (int64_t)now.tv_sec * second_ns + now.tv_nsec + request->clock_ns + request->clock_shift_ns;
+  return system_set_clock((struct timespec){set_ns / second_ns, set_ns % second_ns}) == 0;
 }
 
 static bool wants_machine_id(const struct request *request) { return request->machine_id[0] != '\0'; }
@@ -60,7 +65,7 @@ static bool give_access(const struct request *request) {
 static bool wants_tools(const struct request *request) { return request->tools_serial[0] != '\0'; }
 static bool attach_tools(const struct request *request) { return mount_tools(request->tools_serial); }
 
-static bool wants_door(const struct request *request) { return request->door; }
+static bool wants_door(const struct request *request) { return request->door == DOOR_START; }
 static bool start_door(const struct request *request) {
   (void)request;
   return open_door();
@@ -70,6 +75,11 @@ static bool wants_forget(const struct request *request) { return request->forget
 static bool shut_door(const struct request *request) {
   (void)request;
   return close_door();
+}
+static bool wants_hold(const struct request *request) { return request->door == DOOR_HOLD; }
+static bool hold(const struct request *request) {
+  (void)request;
+  return hold_door();
 }
 static bool forget(const struct request *request) { return forget_identity(user_of(request)); }
 
@@ -85,4 +95,5 @@ const struct step STEPS[STEP_COUNT] = {
     {"door", wants_door, start_door},
     {"close-door", wants_forget, shut_door},
     {"forget", wants_forget, forget},
+    {"hold-door", wants_hold, hold},
 };

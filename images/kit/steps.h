@@ -12,5 +12,5 @@ struct step {
   bool (*act)(const struct request *request);
 };
 
-enum { STEP_COUNT = 10 };
+enum { STEP_COUNT = 11 };
 extern const struct step STEPS[STEP_COUNT];

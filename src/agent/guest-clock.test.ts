@@ -1,62 +1,82 @@
 import { expect, it } from 'vitest'
 import { machineOf } from '../../test/agent/world.ts'
 import { VirtualClock } from '../../test/sim/virtual-clock.ts'
-import type { GuestChannel } from './drivers/driver.ts'
-import { GuestClock } from './guest-clock.ts'
+import { clockBehind, settleClock } from './guest-clock.ts'
 
-const { signal } = new AbortController()
-
-/** A guest whose clock takes effect `delayMs` late each time it is set, as a program that is slow to start makes it. */
-async function guest(clock: VirtualClock, guestClock: GuestClock, delayMs: () => number) {
-  let offMs = 0
-  let settings = 0
-  const set = async (wallMs: number): Promise<void> => {
-    settings++
-    await clock.runUntil(clock.now() + delayMs())
-    offMs = wallMs - clock.wall()
+/** A guest whose clock is `offMs` off and moves by what `heeds` makes of what it is told. */
+function guest(clock: VirtualClock, offMs: number, heeds = (byMs: number) => byMs) {
+  const shifts: number[] = []
+  const readings: number[] = []
+  let off = offMs
+  const read = async (): Promise<number> => {
+    readings.push(off)
+    await clock.runUntil(clock.now() + 20)
+    const timeMs = clock.wall() + off
+    await clock.runUntil(clock.now() + 20)
+    return timeMs
   }
-  const channel: Pick<GuestChannel, 'time'> = { time: async () => clock.wall() + offMs }
-  await set(guestClock.target())
-  const silent = { sync: async () => {}, exec: () => Promise.reject(new Error('not asked')) }
-  const correction = {
-    machine: machineOf(1),
-    channel: { ...silent, ...channel },
-    set,
-    signal,
-    deadlineMs: 1_000,
+  const shift = async (byMs: number): Promise<void> => {
+    shifts.push(byMs)
+    off += heeds(byMs)
   }
-  await guestClock.settle(correction)
-  return { offMs: Math.abs(offMs), settings }
+  return {
+    shifts,
+    readings,
+    correction: { machine: machineOf(1), read, shift, behindMs: -offMs },
+    off: () => off,
+  }
 }
 
-it('leaves a clock that is near enough alone', async () => {
+it('is read to within half the time that it takes to ask', async () => {
   const clock = new VirtualClock()
-  expect(await guest(clock, new GuestClock(clock), () => 60)).toEqual({ offMs: 60, settings: 1 })
+  const { correction, readings } = guest(clock, -86_400_000)
+  expect(await clockBehind(clock, correction.read)).toBe(86_400_000)
+  expect(readings).toHaveLength(1)
 })
 
-it('sets a late clock ahead, and the next machine’s at once', async () => {
+it('is read again while it boots, and the quickest reading counts', async () => {
   const clock = new VirtualClock()
-  const guestClock = new GuestClock(clock)
-  expect(await guest(clock, guestClock, () => 400)).toEqual({ offMs: 0, settings: 2 })
-  expect(await guest(clock, guestClock, () => 430)).toEqual({ offMs: 30, settings: 1 })
-})
-
-it('tries three times where a busy host makes every setting differ, and takes what is no lie', async () => {
-  const clock = new VirtualClock()
-  const delays = [400, 100, 700, 100, 700, 100]
-  const { offMs, settings } = await guest(clock, new GuestClock(clock), () => delays.shift() ?? 0)
-  expect(settings).toBe(3)
-  expect(offMs).toBeLessThan(1_000)
-})
-
-it('gives up a guest whose clock does not follow', async () => {
-  const clock = new VirtualClock()
-  const guestClock = new GuestClock(clock)
-  const channel = {
-    sync: async () => {},
-    time: async () => 0,
-    exec: () => Promise.reject(new Error('not asked')),
+  const tookMs = [9_000, 300, 500]
+  const read = async (): Promise<number> => {
+    const timeMs = clock.wall() - 7_000
+    await clock.runUntil(clock.now() + (tookMs.shift() ?? 0))
+    return timeMs
   }
-  const correction = { machine: machineOf(1), channel, set: async () => {}, signal, deadlineMs: 1_000 }
-  await expect(guestClock.settle(correction)).rejects.toMatchObject({ code: 'guest_misbehaved' })
+  expect(await clockBehind(clock, read)).toBe(7_150)
+  expect(tookMs).toEqual([])
+})
+
+it('is left alone when it is near enough, and not even asked again', async () => {
+  const clock = new VirtualClock()
+  const { correction, shifts, readings } = guest(clock, 99)
+  await settleClock(clock, correction)
+  expect([...shifts, ...readings]).toEqual([])
+})
+
+it('is set again while it is off', async () => {
+  const clock = new VirtualClock()
+  const { correction, shifts, off } = guest(clock, 5_000)
+  await settleClock(clock, correction)
+  expect(shifts).toEqual([-5_000])
+  expect(off()).toBe(0)
+})
+
+it('is not set because an answer was late', async () => {
+  const clock = new VirtualClock()
+  const { correction, shifts } = guest(clock, 0)
+  await settleClock(clock, { ...correction, behindMs: 700 })
+  expect(shifts).toEqual([])
+})
+
+it('may be a little off where a busy host makes every setting differ, after three tries', async () => {
+  const clock = new VirtualClock()
+  const { correction, shifts } = guest(clock, 5_000, (byMs) => byMs + 400)
+  await settleClock(clock, correction)
+  expect(shifts).toHaveLength(3)
+})
+
+it('gives a guest away whose clock does not follow', async () => {
+  const clock = new VirtualClock()
+  const { correction } = guest(clock, 5_000, () => 0)
+  await expect(settleClock(clock, correction)).rejects.toMatchObject({ code: 'guest_misbehaved' })
 })

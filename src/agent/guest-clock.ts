@@ -1,65 +1,59 @@
 /**
- * A guest's wall clock, set by its kit and read back through its agent.
+ * A guest's wall clock: read between two looks at our own, shifted by its kit, read again.
  *
- *   kit sets it to now + lead ─► read between two looks at our own ─► near enough? ─► done
- *            ▲                                                          │ no: learn the lead
- *            └──────────────────────────────────────────────────────────┘
+ *   behind by? ─► the kit shifts it by that ─► behind by? ─► near enough ─► done
+ *                        ▲                          │ no
+ *                        └──────────────────────────┘
  *
- * The lead is how long a program takes to start in a guest: 5 ms with hardware virtualization, 200 ms and more without.
- * It is learned, so that only the first machines of an agent need a second setting.
+ * A difference and not a time is what the kit is told: nobody knows beforehand when it will get round to it.
  */
 import { type Clock, type MachineId, SlipwayError } from '../model/index.ts'
-import type { GuestChannel } from './drivers/driver.ts'
 
 /** How far a ready guest's clock may be from ours (TLS, tokens and logs bear more). */
 const OFF_MS_MAX = 100
 /** A guest that is further off after the last try does not keep time, or lies. */
 const OFF_MS_GIVEN_UP = 1_000
 const TRIES = 3
+/** A reading that took longer is taken again: the guest may have been asked while it booted. */
+const READING_MS_MAX = 150
+
+/** Reads the guest's clock, ms since 1970. */
+export type ReadClock = () => Promise<number>
+
+/** How far the guest's clock is behind ours, ms, to within half of the quickest reading. */
+export async function clockBehind(clock: Clock, read: ReadClock): Promise<number> {
+  let best = { tookMs: Number.POSITIVE_INFINITY, behindMs: 0 }
+  for (let tries = 0; tries < TRIES && best.tookMs > READING_MS_MAX; tries++) {
+    const beforeMs = clock.wall()
+    const guestMs = await read()
+    const afterMs = clock.wall()
+    const tookMs = afterMs - beforeMs
+    if (tookMs < best.tookMs) best = { tookMs, behindMs: (beforeMs + afterMs) / 2 - guestMs }
+  }
+  return best.behindMs
+}
 
 export interface Correction {
   readonly machine: MachineId
-  readonly channel: GuestChannel
-  /** Sets the guest's clock to this wall time, ms. */
-  readonly set: (wallMs: number) => Promise<void>
-  readonly signal: AbortSignal
-  readonly deadlineMs: number
+  readonly read: ReadClock
+  /** Moves the guest's clock by so much, ms. */
+  readonly shift: (byMs: number) => Promise<void>
+  /** As it was read when the clock was set: no question is asked if that was near enough. */
+  readonly behindMs: number
 }
 
-export class GuestClock {
-  readonly #clock: Clock
-  #leadMs = 0
-
-  constructor(clock: Clock) {
-    this.#clock = clock
-  }
-
-  /** What a kit that is asked now should set. */
-  target(): number {
-    return this.#clock.wall() + this.#leadMs
-  }
-
-  /** Reads the clock that was just set, and sets it again while it is off. Throws `guest_misbehaved`. */
-  async settle({ machine, channel, set, signal, deadlineMs }: Correction): Promise<void> {
-    for (let left = TRIES; ; left--) {
-      const aheadMs = await this.#ahead(() => channel.time({ signal, deadlineMs }))
-      if (Math.abs(aheadMs) <= OFF_MS_MAX) return
-      if (left === 1) {
-        if (Math.abs(aheadMs) <= OFF_MS_GIVEN_UP) return
-        throw new SlipwayError('guest_misbehaved', {
-          machine,
-          what: `a clock that is ${Math.round(aheadMs)} ms off`,
-        })
-      }
-      this.#leadMs = Math.min(Math.max(this.#leadMs - aheadMs, 0), OFF_MS_GIVEN_UP)
-      await set(this.target())
+/** Sets the clock again while it is off. Throws `guest_misbehaved`. */
+export async function settleClock(clock: Clock, correction: Correction): Promise<void> {
+  const { machine, read, shift } = correction
+  let { behindMs } = correction
+  for (let left = TRIES; Math.abs(behindMs) > OFF_MS_MAX; left--) {
+    behindMs = await clockBehind(clock, read)
+    if (Math.abs(behindMs) <= OFF_MS_MAX) return
+    if (left === 0) {
+      if (Math.abs(behindMs) <= OFF_MS_GIVEN_UP) return
+      const what = `a clock that is ${Math.round(-behindMs)} ms off`
+      throw new SlipwayError('guest_misbehaved', { machine, what })
     }
-  }
-
-  /** How far the guest's clock is ahead of ours, to within half the time it took to ask. */
-  async #ahead(ask: () => Promise<number>): Promise<number> {
-    const beforeMs = this.#clock.wall()
-    const guestMs = await ask()
-    return guestMs - (beforeMs + this.#clock.wall()) / 2
+    await shift(behindMs)
   }
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { machineOf } from '../../test/agent/world.ts'
-import { judgeAnswer, type KitRequest, kitClockInput, kitInput } from './kit.ts'
+import { judgeAnswer, judgeForgotten, type KitRequest, kitClockInput, kitInput } from './kit.ts'
 
 const machine = machineOf(1)
 const key = `ssh-ed25519 ${Buffer.concat([
@@ -16,6 +16,7 @@ const request: KitRequest = {
   authorizedKey: key,
   user: 'job',
   tools: true,
+  clockShiftMs: -1_500.4,
 }
 const NOW_MS = 1_893_456_000_000
 const honest = {
@@ -29,14 +30,14 @@ const honest = {
   sampleHash: 'ab'.repeat(32),
   clockNs: (NOW_MS + 20) * 1e6,
 }
-const judge = (stdout: string, exitCode = 0) => judgeAnswer({ machine, request, exitCode, stdout })
+const judge = (line: string) => judgeAnswer({ machine, request, line })
 const judged = (change: object) => judge(`${JSON.stringify({ ...honest, ...change })}\n`)
 const misbehaved = expect.objectContaining({ code: 'guest_misbehaved' })
 
 it('asks in the words of the kit, the clock in nanoseconds', () => {
-  expect(kitInput(request, NOW_MS).split('\n')).toEqual([
+  expect(kitInput(request).split('\n')).toEqual([
     `entropy=${'ab'.repeat(64)}`,
-    'clock=1893456000000000000',
+    'clock-shift=-1500000000',
     'machine-id=0123456789abcdef0123456789abcdef',
     `hostname=${machine}`,
     'host-key=make',
@@ -47,16 +48,18 @@ it('asks in the words of the kit, the clock in nanoseconds', () => {
     `salt=${'01'.repeat(16)}`,
     '',
   ])
-  expect(kitClockInput(NOW_MS)).toBe('clock=1893456000000000000\n')
-  expect(kitInput({ ...request, tools: false }, NOW_MS)).not.toContain('tools=')
+  expect(kitClockInput(NOW_MS)).toBe('clock-shift=999999999999000000\n')
+  expect(kitClockInput(-NOW_MS)).toBe('clock-shift=-999999999999000000\n')
+  expect(kitInput({ ...request, clockShiftMs: 0.4 })).not.toContain('clock')
+  expect(kitInput({ ...request, tools: false })).not.toContain('tools=')
 })
 
 it('refuses to send a value that would be two lines', () => {
-  expect(() => kitInput({ ...request, user: 'job\ndoor=start' }, NOW_MS)).toThrow(/user/)
+  expect(() => kitInput({ ...request, user: 'job\ndoor=start' })).toThrow(/user/)
 })
 
 it('believes an honest answer', () => {
-  expect(judged({})).toEqual({ hostKey: key, sampleHash: honest.sampleHash })
+  expect(judged({})).toEqual({ hostKey: key, sampleHash: honest.sampleHash, clockMs: NOW_MS + 20 })
 })
 
 it('names what is wrong with any other', () => {
@@ -76,15 +79,24 @@ it('names what is wrong with any other', () => {
   expect(what({ steps: Array(100).fill(honest.steps[0]) })).toContain('no kit')
 })
 
-it('passes on which step of the kit failed', () => {
-  const failed = JSON.stringify({ kit: 1, ok: false, step: 'host-key', message: 'No space left', errno: 28 })
-  expect(() => judge(`${failed}\n`, 1)).toThrow(/step host-key: No space left/)
+it('believes that a machine has forgotten who it was only when nothing of it is left', () => {
+  const bare = { ...honest, hostKey: undefined, machineId: '', hostname: 'template' }
+  const forgotten = (change: object) => () =>
+    judgeForgotten(machine, 'template', JSON.stringify({ ...bare, ...change }))
+  expect(forgotten({})).not.toThrow()
+  for (const change of [{ hostKey: key }, { machineId: request.machineId }, { hostname: machine }])
+    expect(forgotten(change)).toThrow(/still knows who it is/)
+  expect(() => judgeForgotten(machine, 'template', '')).toThrow(misbehaved)
 })
 
-it('refuses a flood, two lines, a failed exit, and anything that is no answer', () => {
+it('passes on which step of the kit failed', () => {
+  const failed = JSON.stringify({ kit: 1, ok: false, step: 'host-key', message: 'No space left', errno: 28 })
+  expect(() => judge(failed)).toThrow(/step host-key: No space left/)
+})
+
+it('refuses a flood, two lines, and anything that is no answer', () => {
   expect(() => judge('A'.repeat(5_000))).toThrow(/more than the kit ever says/)
   expect(() => judge(`${JSON.stringify(honest)}\n${JSON.stringify(honest)}\n`)).toThrow(misbehaved)
-  expect(() => judge(JSON.stringify(honest), 3)).toThrow(/code 3/)
   const garbage = fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
     expect(() => judge(text)).toThrow(misbehaved)
   })

@@ -7,17 +7,23 @@ import { type MachineId, SlipwayError } from '../model/index.ts'
 import { TOOLS_SERIAL } from './drivers/driver.ts'
 import { isPublicLine } from './key-pair.ts'
 
-export const KIT_PATH = '/usr/local/sbin/slipway-kit'
+/** A request that asks for nothing: it is answered. */
+export const GREETING = ''
 
 export const ENTROPY_BYTES = 64
 export const SALT_BYTES = 16
 export const MACHINE_ID_BYTES = 16
 
+const NS_PER_MS = 1e6
+/** 18 digits of nanoseconds: 31 years. */
+const SHIFT_MS_MAX = 999_999_999_999
 /** An honest answer has about 700. */
 const REPLY_BYTES_MAX = 4_096
 export interface KitRequest {
   readonly entropy: Uint8Array
   readonly salt: Uint8Array
+  /** How far the guest's clock is behind. */
+  readonly clockShiftMs: number
   /** 32 hex digits. */
   readonly machineId: string
   readonly hostname: string
@@ -26,11 +32,11 @@ export interface KitRequest {
   readonly tools: boolean
 }
 
-/** The request as the kit's standard input. `wallMs` is what the guest's clock shall say, read as late as possible. */
-export function kitInput(request: KitRequest, wallMs: number): string {
+/** The request as the kit's standard input. */
+export function kitInput(request: KitRequest): string {
   const lines: readonly [string, string][] = [
     ['entropy', hex(request.entropy)],
-    ['clock', clockValue(wallMs)],
+    ...shiftLine(request.clockShiftMs),
     ['machine-id', request.machineId],
     ['hostname', request.hostname],
     ['host-key', 'make'],
@@ -47,11 +53,17 @@ export function kitInput(request: KitRequest, wallMs: number): string {
   return lines.map(([key, value]) => `${key}=${value}\n`).join('')
 }
 
-/** A request that does nothing but set the clock. */
-export const kitClockInput = (wallMs: number): string => `clock=${clockValue(wallMs)}\n`
+/** A request that does nothing but move the clock. */
+export const kitClockInput = (shiftMs: number): string =>
+  shiftLine(shiftMs)
+    .map(([key, value]) => `${key}=${value}\n`)
+    .join('')
 
-/** Nanoseconds since 1970. */
-const clockValue = (wallMs: number): string => `${BigInt(Math.round(wallMs)) * 1_000_000n}`
+/** In nanoseconds. A guest that shows year 1 is told what its kit takes at most, and is off. */
+function shiftLine(shiftMs: number): readonly [string, string][] {
+  const shiftNs = BigInt(Math.round(Math.max(-SHIFT_MS_MAX, Math.min(shiftMs, SHIFT_MS_MAX)))) * 1_000_000n
+  return shiftNs === 0n ? [] : [['clock-shift', `${shiftNs}`]]
+}
 
 const text = z.string().max(200)
 const schema = z.discriminatedUnion('ok', [
@@ -59,11 +71,15 @@ const schema = z.discriminatedUnion('ok', [
     kit: z.int().min(1).max(1000),
     ok: z.literal(true),
     steps: z.array(z.strictObject({ step: z.string().max(40), us: z.number().min(0) })).max(32),
-    hostKey: text,
-    machineId: text,
+    hostKey: text.optional(),
+    /** Absent before it has one. */
+    machineId: text.optional(),
     hostname: text,
     bootId: text.optional(),
-    sampleHash: z.string().regex(/^[0-9a-f]{64}$/),
+    sampleHash: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .optional(),
     clockNs: z.number(),
   }),
   z.strictObject({
@@ -80,34 +96,51 @@ export interface KitAnswer {
   readonly hostKey: string
   /** Hash of what the guest's generator gave: no two machines may ever share one. */
   readonly sampleHash: string
+  /** What its clock said last of all, ms since 1970. */
+  readonly clockMs: number
 }
 
 export interface KitExchange {
   readonly machine: MachineId
   readonly request: KitRequest
-  readonly exitCode: number
-  readonly stdout: string
+  /** What the kit said, a line without its end. */
+  readonly line: string
 }
 
 /** What the guest answered, once all of it is believed; else `guest_misbehaved` with what is wrong. */
-export function judgeAnswer(exchange: KitExchange): KitAnswer {
-  const { machine, request } = exchange
+export function judgeAnswer({ machine, request, line }: KitExchange): KitAnswer {
   const misbehaved = (what: string) => new SlipwayError('guest_misbehaved', { machine, what })
-  if (Buffer.byteLength(exchange.stdout) > REPLY_BYTES_MAX) throw misbehaved('more than the kit ever says')
-  const reply = schema.safeParse(parseJson(exchange.stdout))
-  if (!reply.success) throw misbehaved(`what is no kit's answer (exit code ${exchange.exitCode})`)
-  const answer = reply.data
-  if (!answer.ok) throw misbehaved(`that its kit failed in step ${answer.step}: ${answer.message}`)
-  if (exchange.exitCode !== 0) throw misbehaved(`well, but its kit ended with code ${exchange.exitCode}`)
+  const answer = parseAnswer(machine, line)
+  const { hostKey, sampleHash } = answer
+  if (hostKey === undefined || sampleHash === undefined) throw misbehaved('without key or sample')
   if (answer.machineId !== request.machineId) throw misbehaved('another machine id than it was given')
   if (answer.hostname !== request.hostname) throw misbehaved('another hostname than it was given')
-  if (!isPublicLine(answer.hostKey)) throw misbehaved('a host key that is none')
-  return { hostKey: answer.hostKey, sampleHash: answer.sampleHash }
+  if (!isPublicLine(hostKey)) throw misbehaved('a host key that is none')
+  return { hostKey, sampleHash, clockMs: answer.clockNs / NS_PER_MS }
 }
 
-/** Exactly one line; anything else is no answer. */
+/** Of a guest that was only greeted: what its clock says, ms since 1970. */
+export const judgeGreeting = (machine: MachineId, line: string): number =>
+  parseAnswer(machine, line).clockNs / NS_PER_MS
+
+/** Throws `guest_misbehaved` unless a machine that was told to forget knows nothing of itself any more. */
+export function judgeForgotten(machine: MachineId, hostname: string, line: string): void {
+  const answer = parseAnswer(machine, line)
+  if (answer.hostKey === undefined && (answer.machineId ?? '') === '' && answer.hostname === hostname) return
+  throw new SlipwayError('guest_misbehaved', { machine, what: 'that it still knows who it is' })
+}
+
+function parseAnswer(machine: MachineId, line: string): Extract<z.infer<typeof schema>, { ok: true }> {
+  const misbehaved = (what: string) => new SlipwayError('guest_misbehaved', { machine, what })
+  if (Buffer.byteLength(line) > REPLY_BYTES_MAX) throw misbehaved('more than the kit ever says')
+  const reply = schema.safeParse(parseJson(line))
+  if (!reply.success) throw misbehaved('what is no kit’s answer')
+  if (!reply.data.ok)
+    throw misbehaved(`that its kit failed in step ${reply.data.step}: ${reply.data.message}`)
+  return reply.data
+}
+
 function parseJson(line: string): unknown {
-  if (!/^[^\n]*\n?$/.test(line)) return undefined
   try {
     return JSON.parse(line)
   } catch {

@@ -9,7 +9,6 @@ import type {
 } from '../model/index.ts'
 import { SlipwayError } from '../model/index.ts'
 import { endedWithin } from './deadline.ts'
-import type { GuestClock } from './guest-clock.ts'
 import type { AgentPorts } from './ports.ts'
 import { makeReady } from './ready.ts'
 import type { Unseen } from './unseen.ts'
@@ -26,7 +25,6 @@ export interface MakeOptions {
   /** What it is cloned from; absent: it boots. */
   readonly template: TemplateId | undefined
   readonly unseen: Unseen
-  readonly guestClock: GuestClock
 }
 
 export interface Making {
@@ -61,7 +59,7 @@ export async function makeMachine(ports: AgentPorts, options: MakeOptions, makin
   )
   step('clone')
   const access = await makeReady(
-    { ...ports, unseen: options.unseen, guestClock: options.guestClock },
+    { ...ports, unseen: options.unseen },
     { clone, user: manifest.user, tools: tools !== undefined, bootMs: options.bootMs, step, signal },
   )
   step('ready')

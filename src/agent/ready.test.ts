@@ -4,7 +4,6 @@ import { counted, machineOf, World } from '../../test/agent/world.ts'
 import { anyImage, anySpec } from '../../test/conformance/image.ts'
 import { type Access, SlipwayError } from '../model/index.ts'
 import type { GuestChannel } from './drivers/driver.ts'
-import { GuestClock } from './guest-clock.ts'
 import { makeReady, type ReadyPorts } from './ready.ts'
 import { Unseen } from './unseen.ts'
 
@@ -12,12 +11,14 @@ const machine = machineOf(1)
 
 interface Spoilt {
   readonly guest?: Partial<GuestChannel>
+  /** Answers all but greetings. */
+  readonly kit?: () => Promise<string>
   readonly door?: ReadyPorts['door']
   readonly unseen?: Unseen
 }
 
 /** A machine cloned on a simulated host, some of it replaced; `log` tells what was done to it, in order. */
-async function sequence({ guest, door, unseen }: Spoilt = {}) {
+async function sequence({ guest, kit, door, unseen }: Spoilt = {}) {
   const world = new World()
   const { driver, clock } = world
   const log: string[] = []
@@ -27,16 +28,17 @@ async function sequence({ guest, door, unseen }: Spoilt = {}) {
   const ports: ReadyPorts = {
     clock,
     random: counted(),
-    guestClock: new GuestClock(clock),
     unseen: unseen ?? new Unseen(counted()),
     driver: {
       guest: (id) => {
         const real = driver.guest(id)
         const channel = { ...real, ...guest }
         return {
-          sync: (options) => tell('sync', () => channel.sync(options)),
-          time: (options) => channel.time(options),
-          exec: (path, args, options) => tell('kit', () => channel.exec(path, args, options)),
+          ...channel,
+          ask: (request, options) =>
+            request === ''
+              ? tell('greet', () => channel.ask(request, options))
+              : tell('kit', () => (kit ? kit() : channel.ask(request, options))),
         }
       },
       link: (id, state, options) => tell(`link ${state}`, () => driver.link(id, state, options)),
@@ -61,35 +63,33 @@ async function sequence({ guest, door, unseen }: Spoilt = {}) {
 }
 
 const never = () => new Promise<never>(() => undefined)
-
+const GREETED = '{"kit":1,"ok":true,"steps":[],"machineId":"","hostname":"x","clockNs":1893456000000000000}'
 it('does nothing before the guest answers, and opens the link only to a guest made unique', async () => {
   const { run, log, steps } = await sequence()
   await run()
-  expect(log).toEqual(['sync', 'kit', 'link up', 'door'])
+  expect(log).toEqual(['greet', 'greet', 'kit', 'link up', 'door'])
   expect(steps).toEqual(['guest', 'unique', 'link', 'ssh'])
 })
 
 it('gives up a guest that never answers, however deaf its driver is to the deadline', async () => {
-  const silent = await sequence({ guest: { sync: never } })
+  const silent = await sequence({ guest: { ask: never } })
   await expect(silent.run()).rejects.toMatchObject({
     code: 'guest_silent',
     args: { machine, deadlineMs: 30_000 },
   })
-  const mute = await sequence({ guest: { exec: never } })
+  const mute = await sequence({ kit: never })
   await expect(mute.run()).rejects.toMatchObject({
     code: 'guest_silent',
     args: { machine, deadlineMs: 60_000 },
   })
-  expect(mute.log).toEqual(['sync', 'kit'])
+  expect(mute.log.at(-1)).toBe('kit')
 })
 
 it('keeps the link of a guest closed whose answer is not believed', async () => {
-  for (const stdout of ['', '{}', '[]', 'null', 'A'.repeat(1_000_000), '{"kit":1,"ok":true}']) {
-    const { run, log } = await sequence({
-      guest: { exec: async () => ({ exitCode: 0, stdout, stderr: '' }) },
-    })
+  for (const line of ['', '{}', '[]', 'null', 'A'.repeat(1_000_000), '{"kit":1,"ok":true}', GREETED]) {
+    const { run, log } = await sequence({ kit: async () => line })
     await expect(run()).rejects.toMatchObject({ code: 'guest_misbehaved' })
-    expect(log).toEqual(['sync', 'kit'])
+    expect(log.at(-1)).toBe('kit')
   }
 })
 
@@ -99,7 +99,7 @@ it('refuses a guest whose key or sample another machine has shown', async () => 
   await first.run()
   const twin = await sequence({ unseen })
   await expect(twin.run()).rejects.toMatchObject({ code: 'guest_misbehaved' })
-  expect(twin.log).toEqual(['sync', 'kit'])
+  expect(twin.log.at(-1)).toBe('kit')
 })
 
 it('knocks again while the SSH server comes up, and says in the end why it was not let in', async () => {
@@ -134,11 +134,11 @@ it('does not knock twice at a door that shows another key', async () => {
 
 it('ends at once when it is told to', async () => {
   const stop = new AbortController()
-  const sync = (): Promise<never> => {
+  const ask = (): Promise<never> => {
     stop.abort(new Error('enough'))
     return never()
   }
-  const { run, world } = await sequence({ guest: { sync } })
+  const { run, world } = await sequence({ guest: { ask } })
   const startMs = world.clock.now()
   await expect(run(stop)).rejects.toThrow('enough')
   expect(world.clock.now()).toBe(startMs)

@@ -1,19 +1,20 @@
 /**
  * Unique before used (design, decision 4): from a running guest with its link down to a machine a job may have.
  *
- *   sync ─► kit: reseed, clock, ids, host key, user key, door ─► judge ─► link up ─► SSH with the pinned key
+ *   greet ─► kit: reseed, clock, ids, host key, user key, door ─► judge ─► link up ─► SSH with the pinned key
  *
  * Any failure or deadline destroys the machine; nothing is repaired. Before `link up` no frame leaves the guest.
  */
 import { type Access, type Clock, type MachineId, SlipwayError, sleep } from '../model/index.ts'
 import { type Deadline, withDeadline } from './deadline.ts'
 import type { Clone, Driver } from './drivers/driver.ts'
-import type { GuestClock } from './guest-clock.ts'
+import { clockBehind, type ReadClock, settleClock } from './guest-clock.ts'
 import { type KeyPair, makeKeyPair } from './key-pair.ts'
 import {
   ENTROPY_BYTES,
+  GREETING,
   judgeAnswer,
-  KIT_PATH,
+  judgeGreeting,
   type KitAnswer,
   type KitRequest,
   kitClockInput,
@@ -23,7 +24,7 @@ import {
 import type { Door } from './ports.ts'
 import type { Unseen } from './unseen.ts'
 
-/** How long a step may take. `sync` holds a whole boot, and is the operator's to set. */
+/** How long a step may take. To greet may take a whole boot, and is the operator's to set. */
 const deadlinesMs = { kit: 60_000, link: 10_000, ssh: 60_000 } as const
 /** Between two tries while the SSH server comes up. */
 const SSH_RETRY_MS = 100
@@ -34,7 +35,11 @@ export interface ReadyPorts {
   readonly random: (bytes: number) => Uint8Array
   readonly door: Door
   readonly unseen: Unseen
-  readonly guestClock: GuestClock
+}
+
+interface Patience {
+  readonly signal: AbortSignal
+  readonly deadlineMs: number
 }
 
 export interface ReadyRequest {
@@ -49,10 +54,10 @@ export interface ReadyRequest {
 /** Makes the guest unique and proves it; throws `guest_silent`, `guest_misbehaved`, `ssh_failed` and the like. */
 export async function makeReady(ports: ReadyPorts, request: ReadyRequest): Promise<Access> {
   const { machine, address, port } = request.clone
-  await syncGuest(ports, request)
+  const behindMs = await greet(ports, request)
   request.step('guest')
   const pair = makeKeyPair(ports.random)
-  const { hostKey, sampleHash } = await runKit(ports, request, pair)
+  const { hostKey, sampleHash } = await runKit(ports, request, { pair, behindMs })
   request.step('unique')
   if (!ports.unseen.add(hostKey) || !ports.unseen.add(sampleHash)) {
     throw new SlipwayError('guest_misbehaved', { machine, what: 'with a key or sample of another machine' })
@@ -66,32 +71,51 @@ export async function makeReady(ports: ReadyPorts, request: ReadyRequest): Promi
   return access
 }
 
-const syncGuest = (ports: ReadyPorts, { clone, bootMs, signal }: ReadyRequest): Promise<void> =>
+/** Waits for the guest's kit to answer at all, and takes the time of its clock by the way. */
+const greet = (ports: ReadyPorts, { clone, bootMs, signal }: ReadyRequest): Promise<number> =>
   orSilent(clone.machine, { clock: ports.clock, step: 'guest', deadlineMs: bootMs, signal }, (inner) =>
-    ports.driver.guest(clone.machine).sync({ signal: inner, deadlineMs: bootMs }),
+    clockBehind(ports.clock, readClock(ports, clone.machine, { signal: inner, deadlineMs: bootMs })),
   )
 
-async function runKit(ports: ReadyPorts, request: ReadyRequest, pair: KeyPair): Promise<KitAnswer> {
-  const { machine } = request.clone
+const readClock =
+  ({ driver }: ReadyPorts, machine: MachineId, patience: Patience): ReadClock =>
+  async () =>
+    judgeGreeting(machine, await driver.guest(machine).ask(GREETING, patience))
+
+interface Identity {
+  readonly pair: KeyPair
+  /** How far the guest's clock is behind. */
+  readonly behindMs: number
+}
+
+async function runKit(
+  ports: ReadyPorts,
+  { clone, user, tools, signal }: ReadyRequest,
+  { pair, behindMs }: Identity,
+): Promise<KitAnswer> {
+  const { machine } = clone
   const { clock, driver } = ports
+  const deadlineMs = deadlinesMs.kit
   const asked: KitRequest = {
+    clockShiftMs: behindMs,
     entropy: ports.random(ENTROPY_BYTES),
     salt: ports.unseen.salt,
     machineId: Buffer.from(ports.random(MACHINE_ID_BYTES)).toString('hex'),
     hostname: machine,
     authorizedKey: pair.publicLine,
-    user: request.user,
-    tools: request.tools,
+    user,
+    tools,
   }
-  const deadlineMs = deadlinesMs.kit
-  const deadline = { clock, step: 'kit', deadlineMs, signal: request.signal }
-  return orSilent(machine, deadline, async (signal) => {
-    const channel = driver.guest(machine)
-    const run = (stdin: string) => channel.exec(KIT_PATH, [], { stdin, signal, deadlineMs })
-    const { exitCode, stdout } = await run(kitInput(asked, ports.guestClock.target()))
-    const answer = judgeAnswer({ machine, request: asked, exitCode, stdout })
-    const set = async (wallMs: number): Promise<void> => void (await run(kitClockInput(wallMs)))
-    await ports.guestClock.settle({ machine, channel, set, signal, deadlineMs })
+  return orSilent(machine, { clock, step: 'kit', deadlineMs, signal }, async (inner) => {
+    const patience = { signal: inner, deadlineMs }
+    const ask = (request: string) => driver.guest(machine).ask(request, patience)
+    const answer = judgeAnswer({ machine, request: asked, line: await ask(kitInput(asked)) })
+    await settleClock(clock, {
+      machine,
+      read: readClock(ports, machine, patience),
+      shift: async (byMs) => void (await ask(kitClockInput(byMs))),
+      behindMs: clock.wall() - answer.clockMs,
+    })
     return answer
   })
 }

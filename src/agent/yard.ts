@@ -10,7 +10,6 @@ import {
   toFailure,
 } from '../model/index.ts'
 import type { Effects } from './effects.ts'
-import { GuestClock } from './guest-clock.ts'
 import { type Attempt, type Held, TAIL_LINES } from './held.ts'
 import { Lanes } from './lanes.ts'
 import { makeMachine } from './make.ts'
@@ -54,7 +53,6 @@ export class Yard {
   readonly #clones: Lanes
   readonly #removals = new Lanes(REMOVALS_AT_ONCE)
   readonly #unseen: Unseen
-  readonly #guestClock: GuestClock
 
   constructor(ports: AgentPorts, options: YardOptions, effects: Effects, post: Post) {
     this.#ports = ports
@@ -63,11 +61,9 @@ export class Yard {
     this.#post = post
     this.#clones = new Lanes(options.clonesAtOnce)
     this.#unseen = new Unseen(ports.random)
-    this.#guestClock = new GuestClock(ports.clock)
     const { templates, ...rest } = options
     if (templates === undefined) return
-    const inGuests = { unseen: this.#unseen, guestClock: this.#guestClock }
-    this.foundry = new Foundry({ ...ports, ...inGuests }, { ...rest, limits: templates }, effects)
+    this.foundry = new Foundry({ ...ports, unseen: this.#unseen }, { ...rest, limits: templates }, effects)
   }
 
   /** Starts to make a machine; ends with `made` or `failed`, or silently when cancelled. */
@@ -93,7 +89,6 @@ export class Yard {
             acceleration,
             template,
             unseen: this.#unseen,
-            guestClock: this.#guestClock,
           }
           return makeMachine(this.#ports, options, { machine, spec, timeline, step, signal })
         })

@@ -141,8 +141,8 @@ export const errorTable = {
   guest_silent: row(
     'system',
     504,
-    'the guest agent of {machine} did not answer within {deadlineMs} ms',
-    'see its console: does the image boot, with qemu-guest-agent in it?',
+    'the guest of {machine} did not answer within {deadlineMs} ms',
+    'see its console: does the image boot, with the guest kit in it?',
   ),
   guest_misbehaved: row(
     'system',

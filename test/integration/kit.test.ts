@@ -109,6 +109,19 @@ it('does what is asked in the order that keeps a machine safe, whatever the orde
   expect(answer).toMatchObject({ kit: 1, ok: true, machineId: good['machine-id'] })
 })
 
+it('moves its clock by what it is behind, either way', async () => {
+  for (const shift of [86_400_000_000_000n, -86_400_000_000_000n]) {
+    await rm(join(root, 'calls'), { force: true })
+    expect(run(`clock-shift=${shift}\n`).answer.ok).toBe(true)
+    const [call = ''] = await calls()
+    const setMs = Number(/^clock (\d+\.\d{9})$/.exec(call)?.[1]) * 1000
+    expect(Math.abs(setMs - (Date.now() + Number(shift) / 1e6))).toBeLessThan(5_000)
+  }
+  for (const bad of ['', '-', '1.5', '+1', '1e9', ' 1', '9'.repeat(19)])
+    expect(run(`clock-shift=${bad}\n`).answer.step, bad).toBe('request')
+  expect(run('clock-shift=1\nclock=1790000000123456789\n').answer.step).toBe('request')
+})
+
 it('does nothing when nothing is asked', async () => {
   expect(run('').answer).toMatchObject({ ok: true, steps: [] })
   expect(await calls()).toEqual([])
@@ -246,6 +259,16 @@ describe('a machine that is to be frozen', () => {
     await writeFile(join(root, 'proc/net/tcp'), row)
     expect(forget().answer).toMatchObject({ ok: false, step: 'close-door', message: expect.anything() })
     expect(await readdir(join(root, 'etc/ssh'))).toHaveLength(2)
+  })
+
+  it('leaves its server at the gate, if it has one that waits', async () => {
+    await mkdir(join(root, 'usr/sbin'), { recursive: true })
+    await writeFile(join(root, 'usr/sbin/sshd'), '', { mode: 0o755 })
+    // Not started: it would be this host's own.
+    const held = run('forget=all\ndoor=hold\n', { KIT_FAIL: 'fork' })
+    expect(held.answer).toMatchObject({ ok: false, step: 'hold-door' })
+    expect((await stat(join(root, 'run/slipway-gate'))).isFIFO()).toBe(true)
+    expect(run('door=hold\n').answer.step).toBe('request')
   })
 
   it('may be asked again, and when there is nothing to forget', () => {

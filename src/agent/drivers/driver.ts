@@ -108,10 +108,16 @@ export interface Template {
 
 /** The way into a running guest that needs no network. */
 export interface GuestChannel {
+  /**
+   * What the guest's resident kit answers to a request (`images/kit/request.h`): one line. It is asked one thing at a
+   * time; a guest that still boots is waited for.
+   */
+  ask(
+    request: string,
+    options: { readonly signal: AbortSignal; readonly deadlineMs: number },
+  ): Promise<string>
   /** Resolves once the guest agent answers a fresh synchronisation id; earlier answers are discarded. */
   sync(options: { readonly signal: AbortSignal; readonly deadlineMs: number }): Promise<void>
-  /** The guest's wall clock, ms since 1970. */
-  time(options: { readonly signal: AbortSignal; readonly deadlineMs: number }): Promise<number>
   /** Runs `path` with `stdin`, at most `OUTPUT_BYTES_MAX` of output; refuses what is malformed with `guest_misbehaved`. */
   exec(
     path: string,

@@ -52,7 +52,7 @@ interface Build {
   percent: number
 }
 
-type Ports = AgentPorts & Pick<ReadyPorts, 'unseen' | 'guestClock'>
+type Ports = AgentPorts & Pick<ReadyPorts, 'unseen'>
 
 export class Foundry {
   readonly #ports: Ports

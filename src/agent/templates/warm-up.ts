@@ -3,12 +3,11 @@
  * so that what they touch is in memory; then it forgets who it was. Clones of a machine that never logged anybody in
  * take twice as long to their first login.
  *
- *   the whole ready sequence ─► what jobs run first ─► link down ─► kit: forget ─► judged: no key, no id
+ *   the whole ready sequence ─► what jobs run first ─► link down ─► kit: forget, hold the door ─► judged: no key, no id
  */
-import { z } from 'zod'
-import { type ImageManifest, type MachineId, SlipwayError } from '../../model/index.ts'
+import { type ImageManifest, SlipwayError } from '../../model/index.ts'
 import type { Clone } from '../drivers/driver.ts'
-import { KIT_PATH } from '../kit.ts'
+import { judgeForgotten } from '../kit.ts'
 import { makeReady, type ReadyPorts } from '../ready.ts'
 
 const deadlinesMs = { programs: 120_000, link: 10_000, forget: 60_000 } as const
@@ -40,38 +39,8 @@ export async function warmUp(ports: ReadyPorts, request: WarmUp): Promise<void> 
   })
   step('programs')
   await ports.driver.link(machine, 'down', { signal })
-  const stdin = `hostname=${NAME}\nforget=all\nuser=${image.user}\n`
-  const { exitCode, stdout } = await guest.exec(KIT_PATH, [], {
-    stdin,
-    signal,
-    deadlineMs: deadlinesMs.forget,
-  })
-  judgeForgotten(machine, exitCode, stdout)
+  const forget = `hostname=${NAME}\nforget=all\ndoor=hold\nuser=${image.user}\n`
+  const deadlineMs = deadlinesMs.forget
+  judgeForgotten(machine, NAME, await guest.ask(forget, { signal, deadlineMs }))
   step('forgotten')
-}
-
-const forgotten = z.object({
-  ok: z.literal(true),
-  machineId: z.literal(''),
-  hostname: z.literal(NAME),
-  hostKey: z.undefined().optional(),
-})
-const refused = z.object({ ok: z.literal(false), step: z.string(), message: z.string() })
-
-function judgeForgotten(machine: MachineId, exitCode: number, stdout: string): void {
-  const reply = parse(stdout)
-  if (exitCode === 0 && forgotten.safeParse(reply).success) return
-  const failure = refused.safeParse(reply)
-  const what = failure.success
-    ? `that it cannot forget: ${failure.data.step}: ${failure.data.message}`.slice(0, 200)
-    : 'that it still knows who it is'
-  throw new SlipwayError('guest_misbehaved', { machine, what })
-}
-
-function parse(stdout: string): unknown {
-  try {
-    return JSON.parse(stdout)
-  } catch {
-    return undefined
-  }
 }

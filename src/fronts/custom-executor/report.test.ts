@@ -35,8 +35,8 @@ test('a failed machine is told with its code, its timeline in ms and its last co
     consoleTail: ['Kernel panic', '\u001b[31mend'],
   }
   expect(endLines(failure, view)).toEqual([
-    'error guest_silent: the guest agent of m-1 did not answer within 60000 ms',
-    '  next: see its console: does the image boot, with qemu-guest-agent in it?',
+    'error guest_silent: the guest of m-1 did not answer within 60000 ms',
+    '  next: see its console: does the image boot, with the guest kit in it?',
     'timeline of the machine:',
     '      12 ms  overlay',
     '    1200 ms  boot',

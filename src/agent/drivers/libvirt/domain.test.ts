@@ -21,6 +21,7 @@ const plan: DomainPlan = {
   firmware: { kind: 'bios' },
   consoleLog: '/state/machines/m/console.log',
   consoleSocket: '/run/libvirt/console/7',
+  kitSocket: '/run/libvirt/kit/7',
 }
 const parse = (xml: string) => new DOMParser().parseFromString(xml, 'text/xml')
 const elements = (xml: string, name: string): readonly string[] =>
@@ -36,6 +37,7 @@ describe('a domain', () => {
       'controller',
       'interface',
       'serial',
+      'channel',
       'channel',
       'rng',
       'memballoon',
@@ -96,7 +98,7 @@ describe('a domain', () => {
     fc.assert(
       fc.property(fc.oneof(paths, nasty), (path) => {
         const xml = domainXml({ ...plan, overlay: path, backing: [path], tools: path, consoleLog: path })
-        expect(devices(xml)).toHaveLength(10)
+        expect(devices(xml)).toHaveLength(11)
         expect(parse(xml).getElementsByTagName('source')[0]?.getAttribute('file')).toBe(path)
       }),
     )

@@ -21,6 +21,8 @@ export interface DomainPlan {
   readonly firmware: Firmware
   readonly consoleLog: string
   readonly consoleSocket: string
+  /** Where QEMU listens for who speaks with the guest's kit. */
+  readonly kitSocket: string
   /** Its memory is this file: its own, to be frozen, or a template's, copied page by page when written. */
   readonly memory?: MemoryFile | undefined
   /** It does not boot: its state comes from its template's. */
@@ -55,8 +57,8 @@ export const memoryCostMiB = (plan: Pick<DomainPlan, 'spec' | 'acceleration'>): 
   plan.spec.memoryMiB + OVERHEAD_MIB + (plan.acceleration === 'emulated' ? TRANSLATION_MIB : 0)
 
 /**
- * The machine as libvirt wants it: an allow-list of devices (one disk, one card, one serial line, the agent's channel,
- * random numbers, the tools disk), no hot-plug, no display, no balloon, every limit set, its own uid, no relabelling.
+ * The machine as libvirt wants it: an allow-list of devices (one disk, one card, one serial line, a channel to the guest
+ * agent and one to the kit, random numbers, the tools disk), no hot-plug, no display, no balloon, every limit set, its own uid, no relabelling.
  *
  * `pc` and not `q35`: fewer devices (no AHCI, no SMBus, no watchdog, no port per device), the same speed.
  */
@@ -187,6 +189,10 @@ function devices(plan: DomainPlan): XmlElement {
       xml('target', { port: 0 }),
     ]),
     xml('channel', { type: 'unix' }, [xml('target', { type: 'virtio', name: 'org.qemu.guest_agent.0' })]),
+    xml('channel', { type: 'unix' }, [
+      xml('source', { mode: 'bind', path: plan.kitSocket }),
+      xml('target', { type: 'virtio', name: 'slipway.kit.0' }),
+    ]),
     xml('rng', { model: 'virtio' }, [
       xml('rate', { bytes: RANDOM_BYTES_PER_SECOND_MAX, period: 1000 }),
       xml('backend', { model: 'random' }, ['/dev/urandom']),

@@ -34,7 +34,7 @@ import { closeLink, openLink, type Slot, slotOf } from './network/index.ts'
 import type { Origin } from './origin.ts'
 import { freeDiskMiB, machineFiles } from './overlay.ts'
 import { listResources, removeResource, runningMachines } from './resources.ts'
-import { consolePath, type Layout, type LibvirtSettings, layoutOf } from './settings.ts'
+import { consolePath, kitPath, type Layout, type LibvirtSettings, layoutOf } from './settings.ts'
 import { askHost, closeWorkshop, openWorkshop, type Workshop } from './workshop.ts'
 
 interface Signalled {
@@ -138,11 +138,13 @@ export class LibvirtDriver implements Driver {
   guest(machine: MachineId): GuestChannel {
     const channel = async (): Promise<GuestChannel> => {
       const { hypervisor } = await this.#prepared()
-      return guestChannel({ machine, caller: hypervisor.caller, domain: () => this.#domainOf(machine) })
+      const domain = () => this.#domainOf(machine)
+      const kit = async () => (await this.#prepared()).kits.open(machine, () => this.#kitPath(machine))
+      return guestChannel({ machine, caller: hypervisor.caller, domain, kit })
     }
     return {
+      ask: async (request, options) => (await channel()).ask(request, options),
       sync: async (options) => (await channel()).sync(options),
-      time: async (options) => (await channel()).time(options),
       exec: async (path, args, options) => (await channel()).exec(path, args, options),
     }
   }
@@ -204,8 +206,8 @@ export class LibvirtDriver implements Driver {
 
   async #make(shop: Workshop, request: CloneRequest): Promise<Clone> {
     const { machine } = request
-    const there = await listResources(shop, machine)
-    if (there[0] !== undefined) throw conflict(machine, `its ${there[0].kind} exists`)
+    // The first thing a machine has and the last it loses.
+    if ((await shop.ledger.slotOf(machine)) !== undefined) throw conflict(machine, 'its slot is taken')
     const make = (origin: Origin): Promise<Clone> => makeMachine(shop, request, origin)
     const clone = await this.#orNothing(shop, machine, () =>
       request.template === undefined
@@ -228,6 +230,7 @@ export class LibvirtDriver implements Driver {
   /** In the order of the list: nothing is taken away from under a living QEMU. */
   async #raze(shop: Workshop, machine: MachineId): Promise<void> {
     this.#watch.forget(machine)
+    shop.kits.close(machine)
     await shop.hypervisor.recovered()
     for (const resource of await listResources(shop, machine)) await removeResource(shop, resource)
     shop.stock.refill()
@@ -259,6 +262,10 @@ export class LibvirtDriver implements Driver {
     const number = await ledger.slotOf(machine)
     if (number === undefined) throw absent(machine)
     return slotOf(this.#settings, number)
+  }
+
+  async #kitPath(machine: MachineId): Promise<string> {
+    return kitPath(this.#layout.daemon, (await this.#slotOf(machine)).number)
   }
 
   async #domainOf(machine: MachineId): Promise<Domain> {

@@ -18,7 +18,12 @@ function channelTo(guest: Guest) {
     if (answer instanceof Error) throw answer
     return { result: answer }
   }
-  return guestChannel({ machine, caller: { call } as unknown as Caller, domain: async () => dom })
+  return guestChannel({
+    machine,
+    caller: { call } as unknown as Caller,
+    domain: async () => dom,
+    kit: () => Promise.reject(new Error('no kit')),
+  })
 }
 const refused = (code: number, message = 'no'): LibvirtError =>
   new LibvirtError({ code, domain: 10, level: 2, message, procedure: 'domainAgentCommand' })

@@ -10,6 +10,7 @@ import {
 } from '../../../libvirt/index.ts'
 import { type MachineId, SlipwayError, sleep, systemClock } from '../../../model/index.ts'
 import type { GuestChannel } from '../driver.ts'
+import type { KitPort } from './kit-port.ts'
 import { refusal } from './refusal.ts'
 
 /** What a program in the guest may print, both streams together. */
@@ -24,7 +25,6 @@ const POLL_FIRST_MS = 10
 const POLL_MAX_MS = 200
 const POLL_GROWTH = 1.5
 const ID_MAX = 2 ** 31
-const NS_PER_MS = 1e6
 
 interface Patience {
   readonly signal: AbortSignal
@@ -36,14 +36,15 @@ export interface GuestChannelOptions {
   readonly caller: Caller
   /** Throws if the machine does not run. */
   readonly domain: () => Promise<Domain>
+  readonly kit: () => Promise<KitPort>
 }
 
 /**
  * The guest agent through libvirt. The guest is the server here and may be hostile: every reply has a limit in bytes
  * and in time and is judged field by field. libvirt synchronises before each command and drops what came late.
  */
-export function guestChannel({ machine, caller, domain }: GuestChannelOptions): GuestChannel {
-  const ask = async (command: QemuCommand, seconds: number, signal: AbortSignal): Promise<unknown> =>
+export function guestChannel({ machine, caller, domain, kit }: GuestChannelOptions): GuestChannel {
+  const speak = async (command: QemuCommand, seconds: number, signal: AbortSignal): Promise<unknown> =>
     qemu(caller).agent(await domain(), command, {
       timeoutSeconds: seconds,
       replyBytesMax: REPLY_BYTES_MAX,
@@ -55,7 +56,7 @@ export function guestChannel({ machine, caller, domain }: GuestChannelOptions): 
       for await (const _ of polls(signal)) {
         const id = randomInt(1, ID_MAX)
         try {
-          const answer = await ask({ execute: 'guest-sync', arguments: { id } }, SYNC_SECONDS, signal)
+          const answer = await speak({ execute: 'guest-sync', arguments: { id } }, SYNC_SECONDS, signal)
           if (answer === id) return
         } catch (error) {
           if (!isSilence(error)) throw await judged(machine, error)
@@ -65,18 +66,11 @@ export function guestChannel({ machine, caller, domain }: GuestChannelOptions): 
 
   const answered = async (command: QemuCommand, signal: AbortSignal): Promise<unknown> => {
     try {
-      return await ask(command, COMMAND_SECONDS, signal)
+      return await speak(command, COMMAND_SECONDS, signal)
     } catch (error) {
       throw await judged(machine, error)
     }
   }
-
-  const time: GuestChannel['time'] = (patience) =>
-    patiently(machine, patience, async (signal) => {
-      const timeNs = await answered({ execute: 'guest-get-time' }, signal)
-      if (typeof timeNs !== 'number') throw misbehaved(machine, 'no number for the time')
-      return timeNs / NS_PER_MS
-    })
 
   const exec: GuestChannel['exec'] = (path, args, { stdin, ...patience }) =>
     patiently(machine, patience, async (signal) => {
@@ -99,7 +93,10 @@ export function guestChannel({ machine, caller, domain }: GuestChannelOptions): 
       throw signal.reason
     })
 
-  return { sync, time, exec }
+  const ask: GuestChannel['ask'] = (request, patience) =>
+    patiently(machine, patience, async (signal) => (await kit()).ask(request, signal))
+
+  return { ask, sync, exec }
 }
 
 /** `work` until the deadline, which is then the guest's silence. */

@@ -5,7 +5,7 @@ import type { DaemonLayout } from './settings.ts'
 /** A file or directory that libvirt made for a machine and removes with it, unless it forgot the machine. */
 export interface Remnant {
   readonly path: string
-  /** Of the machine's uid, or of the console's slot; neither if the name says whose it is. */
+  /** Of the machine's uid, or of its socket's slot; neither if the name says whose it is. */
   readonly uid?: number
   readonly slot?: number
   readonly domain?: string
@@ -26,15 +26,17 @@ export async function listRemnants(layout: DaemonLayout): Promise<readonly Remna
     const names = (await namesIn(dir)).filter((name) => pattern.test(name))
     return Promise.all(names.map((name) => owned(join(dir, name))))
   })
-  const consoles = (await namesIn(join(layout.runDir, 'console'))).map((name) => ({
-    path: join(layout.runDir, 'console', name),
-    slot: Number(name),
-  }))
+  const sockets = ['console', 'kit'].map(async (kind) =>
+    (await namesIn(join(layout.runDir, kind))).map((name) => ({
+      path: join(layout.runDir, kind, name),
+      slot: Number(name),
+    })),
+  )
   const files = (await namesIn(join(layout.runDir, 'qemu'))).flatMap((name) => {
     const domain = STATUS_FILE.exec(name)?.[1]
     return domain === undefined ? [] : [{ path: join(layout.runDir, 'qemu', name), domain }]
   })
-  return [...(await Promise.all(dirs)).flat(2), ...consoles, ...files]
+  return [...(await Promise.all(dirs)).flat(2), ...(await Promise.all(sockets)).flat(), ...files]
 }
 
 /** Removes one that `listRemnants` named; fine if it is gone. */

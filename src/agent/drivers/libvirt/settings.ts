@@ -74,3 +74,7 @@ export function layoutOf(settings: LibvirtSettings): Layout {
 /** A machine's console socket, as this process reaches it; QEMU sees it in `/run/libvirt`. */
 export const consolePath = ({ runDir }: Pick<DaemonLayout, 'runDir'>, slot: number): string =>
   join(runDir, 'console', String(slot))
+
+/** Likewise, of its kit. */
+export const kitPath = ({ runDir }: Pick<DaemonLayout, 'runDir'>, slot: number): string =>
+  join(runDir, 'kit', String(slot))

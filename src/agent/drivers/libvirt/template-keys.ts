@@ -93,6 +93,7 @@ function neutralDomain(
     firmware: { kind: 'bios' },
     consoleLog: '/log',
     consoleSocket: '/console',
+    kitSocket: '/kit',
     wakes: false,
   })
 }

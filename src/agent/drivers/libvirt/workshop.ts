@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { Daemon } from './daemon/index.ts'
 import type { MachineWatch } from './events.ts'
 import { Hypervisor } from './hypervisor.ts'
+import { KitPorts } from './kit-port.ts'
 import { parseSlotName } from './names.ts'
 import {
   ensureRing,
@@ -39,6 +40,7 @@ export interface Workshop {
   readonly cloning: Cloning
   readonly templates: TemplateStore
   readonly keys: TemplateKeys
+  readonly kits: KitPorts
 }
 
 /** What the host's programs say, and whether its hardware virtualizes. Errors: `missing_program`. */
@@ -94,13 +96,26 @@ export async function openWorkshop(
   stock.refill()
   const machines = { acceleration, machineType }
   const keys = new TemplateKeys({ ...machines, cloning, identity })
-  return { settings, layout, daemon, hypervisor, ledger, stock, templates, keys, cloning, ...machines }
+  return {
+    settings,
+    layout,
+    daemon,
+    hypervisor,
+    ledger,
+    stock,
+    templates,
+    keys,
+    kits: new KitPorts(),
+    cloning,
+    ...machines,
+  }
 }
 
 /** Lets go of everything, and ends it unless a machine still needs it. */
 export async function closeWorkshop(shop: Workshop): Promise<void> {
   await shop.stock.close()
   await shop.templates.close()
+  shop.kits.closeAll()
   const left = (await listResources(shop)).filter(({ kept }) => !kept)
   await shop.hypervisor.close()
   if (left.length > 0) return

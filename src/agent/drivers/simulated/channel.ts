@@ -3,7 +3,7 @@ import { type MachineId, SlipwayError, sleep } from '../../../model/index.ts'
 import type { GuestChannel } from '../driver.ts'
 import { resourceName } from '../resource-name.ts'
 import type { Act } from './effects.ts'
-import { type ExecResult, runInGuest, type VirtualGuest } from './guest.ts'
+import { type ExecResult, KIT_PATH, runInGuest, type VirtualGuest } from './guest.ts'
 import type { VirtualDomain } from './host.ts'
 import type { SimulatedOptions } from './options.ts'
 
@@ -41,18 +41,24 @@ export function channelTo(options: SimulatedOptions, act: Act, machine: MachineI
   }
 
   return {
-    sync: (deadline) => speak('sync', deadline, () => void domain()),
-    time: (deadline) =>
-      speak('sync', deadline, () => {
+    ask: (request, deadline) =>
+      speak(request === '' ? 'sync' : 'exec', deadline, () => {
+        const { guest } = domain()
+        if (request !== '') endMidway(options, name, guest)
         domain()
-        return clock.wall()
+        const { stdout } = bounded(
+          machine,
+          runInGuest(guest, { path: KIT_PATH, args: [], stdin: request, wallMs: clock.wall() }),
+        )
+        return stdout.split('\n')[0] ?? ''
       }),
+    sync: (deadline) => speak('sync', deadline, () => void domain()),
     exec: (path, args, { stdin, ...deadline }) =>
       speak('exec', deadline, () => {
         const { guest } = domain()
         endMidway(options, name, guest)
         domain()
-        return bounded(machine, runInGuest(guest, path, args, stdin))
+        return bounded(machine, runInGuest(guest, { path, args, stdin, wallMs: clock.wall() }))
       }),
   }
 }

@@ -58,13 +58,16 @@ export interface ExecResult {
   readonly stderr: string
 }
 
+export interface Program {
+  readonly path: string
+  readonly args: readonly string[]
+  readonly stdin: string
+  /** What the guest's clock says. */
+  readonly wallMs: number
+}
+
 /** Runs the kit, or says that there is no such program. Never called for a silent guest. */
-export function runInGuest(
-  guest: VirtualGuest,
-  path: string,
-  args: readonly string[],
-  stdin: string,
-): ExecResult {
+export function runInGuest(guest: VirtualGuest, { path, args, stdin, wallMs }: Program): ExecResult {
   if (path !== KIT_PATH) return { exitCode: 127, stdout: '', stderr: `${path}: not found\n` }
   if (args[0] === 'version') return { exitCode: 0, stdout: 'slipway-kit 1\n', stderr: '' }
   const request = parseRequest(stdin)
@@ -77,11 +80,11 @@ export function runInGuest(
     case 'refuses':
       return failed('host-key', 'No space left on device')
     default:
-      return answer(guest, request)
+      return answer(guest, request, wallMs)
   }
 }
 
-function answer(guest: VirtualGuest, request: ReadonlyMap<string, string>): ExecResult {
+function answer(guest: VirtualGuest, request: ReadonlyMap<string, string>, wallMs: number): ExecResult {
   if (request.get('host-key') === 'make') {
     guest.hostKey = publicKeyOf(`${guest.machine} ${request.get('entropy')}`)
   }
@@ -107,7 +110,7 @@ function answer(guest: VirtualGuest, request: ReadonlyMap<string, string>): Exec
           ),
         }
       : {}),
-    clockNs: Number(request.get('clock') ?? 0),
+    clockNs: wallMs * 1e6,
   }
   return { exitCode: 0, stdout: `${JSON.stringify(reply)}\n`, stderr: '' }
 }

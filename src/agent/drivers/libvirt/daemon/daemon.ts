@@ -136,7 +136,12 @@ export class Daemon {
     ])
       await ensureDirectory(dir, 0o755)
     // QEMU passes through these to what is its own, and sees no list.
-    for (const dir of [layout.runDir, join(layout.runDir, 'console'), machinesDir])
+    for (const dir of [
+      layout.runDir,
+      join(layout.runDir, 'console'),
+      join(layout.runDir, 'kit'),
+      machinesDir,
+    ])
       await ensureDirectory(dir, 0o711)
     for (const dir of [layout.cacheDir, join(layout.runDir, 'sock')]) await ensureDirectory(dir, 0o700)
     for (const dir of readOnlyDirs) await mkdir(dir, { recursive: true, mode: 0o711 })

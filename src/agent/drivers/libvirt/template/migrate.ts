@@ -44,8 +44,9 @@ export async function freeze(migration: Migration): Promise<void> {
 /** Reads the state; the guest stays paused. */
 export async function thaw(migration: Migration): Promise<void> {
   await configure(migration)
-  if (migration.mode === 'mapped-ram')
-    await ask(migration, { execute: 'migrate-set-parameters', arguments: threads(migration.mode) })
+  // Nobody has to learn where the card is now: its namespace is new. Told to, the guest would announce itself.
+  const parameters = { 'announce-rounds': 0, ...threads(migration.mode) }
+  await ask(migration, { execute: 'migrate-set-parameters', arguments: parameters })
   await ask(migration, { execute: 'migrate-incoming', arguments: { uri: `file:${migration.file}` } })
   await completed(migration, 'wake', THAW_MS_MAX)
 }
