@@ -20,7 +20,6 @@ import {
   STAMP_ZERO,
   type Stamp,
   type WantedMachine,
-  type WantedTemplate,
 } from '../model/index.ts'
 import { type Allegiance, admit, greet, NO_ALLEGIANCE, type Verdict } from './allegiance.ts'
 import { Asks } from './asks.ts'
@@ -33,7 +32,7 @@ import type { AgentPorts, Send } from './ports.ts'
 import { reconcile } from './reconcile.ts'
 import { recover } from './recover.ts'
 import { type Scan, Scanner } from './scan.ts'
-import { type Foundry, foundryView } from './templates/index.ts'
+import type { Foundry, WantedTemplates } from './templates/index.ts'
 import { Watch } from './watch.ts'
 import { Yard, type YardOptions } from './yard.ts'
 
@@ -46,6 +45,8 @@ export type OnStop = 'keep' | 'destroy'
 
 /** Frames beyond are dropped, as the wire may drop them. */
 const INBOX_MAX = 10_000
+/** What cannot be removed for longer does not keep a host from its work. */
+const SETTLE_MS_MAX = 60_000
 /** For all machines to be gone, when asked to leave none. */
 const STOP_MS = 60_000
 
@@ -60,14 +61,16 @@ export class Agent {
   readonly #scanner = new Scanner()
   readonly #inbox: Message[] = []
   #started = false
+  #startedAtMs = 0
   #draining = false
   #stopping = false
   #allegiance: Allegiance = NO_ALLEGIANCE
   #facts: HostFacts | undefined
   #conversation: Conversation | undefined
-  /** Undefined until the first set of this life: till then nothing is created, destroyed or reaped. */
+  /** Undefined until the first set of this life: till then all is left as it is. */
   #wanted: ReadonlyMap<MachineId, WantedMachine> | undefined
-  #wantedTemplates: readonly WantedTemplate[] | undefined
+  /** Of the set last heard in this conversation: between two of them no build begins or ends. */
+  #wantedTemplates: WantedTemplates
   /** Of that set; older than any before the first. */
   #stamp: Stamp = STAMP_ZERO
 
@@ -96,6 +99,7 @@ export class Agent {
     for (const held of await recover(this.#ports)) machines.set(held)
     this.#facts = await facts()
     this.#started = true
+    this.#startedAtMs = this.#ports.clock.now()
     events.started(machines.held.values())
     this.#effects.every(REPORT_EVERY_MS, () => this.#askFacts())
     this.#watch.begin(machines.held)
@@ -152,13 +156,14 @@ export class Agent {
     if (this.#wanted === undefined || this.#facts === undefined) return
     const { held } = this.#keeper.machines
     for (const action of reconcile(this.#wanted, observe(held))) this.#keeper.act(action, this.#facts)
-    this.#foundry?.heed(foundryView({ held, ...this.#facts, templates: this.#wantedTemplates }))
+    this.#foundry?.heed(this.#settling().settling ? undefined : this.#wantedTemplates)
   }
 
   async #handle(message: Message): Promise<void> {
     switch (message.kind) {
       case 'connected':
         this.#conversation = message.conversation
+        this.#wantedTemplates = undefined
         return this.#tellAll()
       case 'closed':
         if (this.#conversation !== message.conversation) return
@@ -257,10 +262,16 @@ export class Agent {
     this.#decide()
     if (this.#conversation === undefined || this.#facts === undefined) return
     const templates = this.#foundry?.templates()
-    const facts = { ...this.#facts, ...(templates && { templates }) }
+    const facts = { ...this.#facts, ...(templates && { templates }), ...this.#settling() }
     const news = { machines: this.#keeper.machines.all(), facts }
     if (this.#conversation.welcomed) this.#conversation.reportAll(this.#stamp, news)
     else this.#conversation.hello(this.#host, this.#allegiance, news)
+  }
+
+  /** What an earlier life left without a record goes with the first wanted set; till then nobody counts its room. */
+  #settling(): Pick<HostFacts, 'settling'> {
+    if (this.#ports.clock.now() - this.#startedAtMs > SETTLE_MS_MAX) return {}
+    return this.#keeper.machines.hasUnknown() ? { settling: true } : {}
   }
 
   #tellChanges(): void {

@@ -14,6 +14,11 @@ export class Machines {
     this.#gone.delete(machine.machine)
   }
 
+  /** True while something is there of which no record tells what it is. */
+  hasUnknown(): boolean {
+    return [...this.held.values()].some(({ spec }) => spec === undefined)
+  }
+
   /** Nothing is left of it. */
   drop(machine: MachineId): void {
     if (!this.held.delete(machine)) return

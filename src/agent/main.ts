@@ -23,8 +23,6 @@ const CLONES_AT_ONCE_MAX = 8
 const MS_PER_S = 1_000
 const MS_PER_H = 3_600 * MS_PER_S
 const MIB_PER_GIB = 1_024
-/** Before a template is built that nobody asked for by name. */
-const QUIET_MS_MIN = 30_000
 
 export interface StartOptions {
   readonly configDir: string
@@ -126,7 +124,6 @@ async function buildAgent({ config, version, events, signal, driver, images, doo
 const templateLimits = ({ max_age_h, disk_gib }: AgentConfig['templates']): TemplateLimits => ({
   ageMsMax: max_age_h * MS_PER_H,
   diskMiBMax: disk_gib * MIB_PER_GIB,
-  quietMsMin: QUIET_MS_MIN,
 })
 
 function aborted(signal: AbortSignal): Promise<void> {

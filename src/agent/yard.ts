@@ -63,7 +63,12 @@ export class Yard {
     this.#unseen = new Unseen(ports.random)
     const { templates, ...rest } = options
     if (templates === undefined) return
-    this.foundry = new Foundry({ ...ports, unseen: this.#unseen }, { ...rest, limits: templates }, effects)
+    this.foundry = new Foundry(
+      { ...ports, unseen: this.#unseen },
+      { ...rest, limits: templates },
+      effects,
+      () => post({ kind: 'report' }),
+    )
   }
 
   /** Starts to make a machine; ends with `made` or `failed`, or silently when cancelled. */

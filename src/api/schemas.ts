@@ -13,6 +13,7 @@ import {
   machineId,
   machineSpec,
   networkPolicy,
+  sharing,
   timeline,
   trustDomain,
 } from './shapes.ts'
@@ -84,6 +85,9 @@ const flavorView = z.strictObject({
   network: networkPolicy,
   limit: z.number(),
   idle: z.number(),
+  idleMin: z.number(),
+  idleAgeMsMax: z.number(),
+  sharing,
   allowEmulation: z.boolean(),
 })
 

@@ -108,7 +108,7 @@ export const hostTemplate = z.discriminatedUnion('state', [
   z.strictObject({
     state: z.literal('waiting'),
     shape: templateShape,
-    reason: z.enum(['making', 'room', 'disk', 'failed']),
+    reason: z.enum(['room', 'disk', 'failed', 'unable']),
   }),
 ])
 
@@ -120,6 +120,7 @@ export const hostFacts = z.strictObject({
   images: z.array(hostImage).max(1000).readonly(),
   cloning: z.strictObject({ mode: cloneMode, evidence: line }).exactOptional(),
   templates: z.array(hostTemplate).max(1000).readonly().exactOptional(),
+  settling: z.boolean().exactOptional(),
 })
 
 export const stamp = z.strictObject({ epoch: z.int().min(0), generation: z.int().min(0) })

@@ -100,7 +100,7 @@ export const fromCoordinator = z.discriminatedUnion('type', [
         }),
       )
       .max(MACHINES_MAX),
-    /** Templates it shall have, most wanted first. Absent: the host decides, by the machines it is asked for. */
+    /** Templates it shall have, most wanted first; one is built only in room reserved for it. Absent: none is begun or ended. */
     templates: z
       .array(z.strictObject({ shape: templateShape, reservation: reservationId.exactOptional() }))
       .max(TEMPLATES_MAX)

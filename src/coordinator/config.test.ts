@@ -45,6 +45,9 @@ test('what is written is what holds', () => {
       network: { allow: ['gitlab.example.org:443', '10.0.0.5:22', '[fd00::1]:443'] },
       limit: 3,
       idle: 1,
+      idleMin: 0,
+      idleAgeMsMax: 43_200_000,
+      sharing: 'trust-domain',
       allowEmulation: false,
     },
   ])

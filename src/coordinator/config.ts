@@ -20,6 +20,7 @@ export interface Config {
   readonly trial: boolean
 }
 
+const MS_PER_S = 1_000
 const absolute = z.string().regex(/^\/[^\0]*$/, 'must be an absolute path')
 const HOST_PORT = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][A-Za-z0-9.-]*):([1-9]\d{0,4})$/
 
@@ -40,6 +41,9 @@ const flavor = z.strictObject({
     .max(64)
     .default([]),
   limit: z.int().min(1).max(2_000).optional(),
+  idle_min: z.int().min(0).max(2_000).default(0),
+  idle_max_age_s: z.int().min(60).max(2_592_000).default(43_200),
+  sharing: z.enum(['trust-domain', 'host', 'none']).default('trust-domain'),
   allow_emulation: z.boolean().default(false),
   ...policyKeys,
 })
@@ -110,6 +114,9 @@ function toFlavor(value: z.output<typeof flavor>): Flavor {
     network: { allow: value.allow },
     limit: limitOf(value),
     idle: idleOf(value),
+    idleMin: value.idle_min,
+    idleAgeMsMax: value.idle_max_age_s * MS_PER_S,
+    sharing: value.sharing,
     allowEmulation: value.allow_emulation,
   }
 }

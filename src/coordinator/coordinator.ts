@@ -78,7 +78,7 @@ export class Coordinator {
     this.#turn = new Turn({ state, ports, events, book, flavors, policies, domains })
     this.#questions = new Questions(ports.clock, ports.ids)
     this.#inventory = new Inventory({ state, ports, events, book, questions: this.#questions })
-    restore(state, ports)
+    restore(state, ports, flavors)
     this.#awakeAtMs = ports.clock.now()
     events.started({ database: ports.store.database, epoch, leases: state.leases.size })
     this.#tick()

@@ -7,9 +7,10 @@ import {
   type LeaseId,
   type LeaseName,
   type MachineId,
+  type ReservationId,
   type Stamp,
 } from '../model/index.ts'
-import type { DoomReason } from './plan/index.ts'
+import type { DoomReason, UnbuildReason } from './plan/index.ts'
 import type { Log } from './ports.ts'
 
 interface LeaseFields {
@@ -60,8 +61,24 @@ export class Events {
   machineDoomed(fields: {
     readonly machine: MachineId
     readonly why: DoomReason | 'ended' | 'removed'
+    /** Whose job needs its room. */
+    readonly flavor?: string
   }): void {
     this.#info('machine_doomed', fields)
+  }
+  templateReserved(fields: {
+    readonly host: HostId
+    readonly reservation: ReservationId
+    readonly shape: string
+  }): void {
+    this.#info('template_reserved', fields)
+  }
+  templateReleased(fields: {
+    readonly host: HostId
+    readonly reservation: ReservationId
+    readonly why: UnbuildReason
+  }): void {
+    this.#info('template_released', fields)
   }
   machineAdopted(fields: {
     readonly machine: MachineId

@@ -7,12 +7,21 @@
  */
 import type { FromAgent, MachineReportFrame } from '../api/index.ts'
 import { REPORT_EVERY_MS } from '../api/server.ts'
-import { compareStamps, type Failure, type HostId, type MachineId, type Stamp } from '../model/index.ts'
+import {
+  compareStamps,
+  type Failure,
+  type HostFacts,
+  type HostId,
+  type MachineId,
+  type Stamp,
+  shapeKey,
+} from '../model/index.ts'
 import { adopt, strayMachine } from './adopt.ts'
 import type { Events } from './events.ts'
+import { hearBuilds } from './hear-builds.ts'
 import type { LeaseBook } from './lease-book.ts'
 import { type Ending, observe } from './observe.ts'
-import type { HeldMachine } from './plan/index.ts'
+import type { HeldBuild, HeldMachine } from './plan/index.ts'
 import type { AgentLink, Ports } from './ports.ts'
 import type { Host, LiveLease, State } from './state.ts'
 import { afterFailure, troubleKey } from './trouble.ts'
@@ -73,9 +82,11 @@ export class Fleet {
     host.forgotten = false
     host.sentAtMs = undefined
     link.send({ type: 'welcome', database: this.#ports.store.database, epoch: this.#epoch })
-    const trusted = !host.adopted && hello.database === this.#ports.store.database
+    const first = !host.adopted
+    const trusted = first && hello.database === this.#ports.store.database
     host.adopted = true
     for (const report of hello.machines) if (!this.#sight(host, report, { trusted })) return
+    this.#builds(host, hello.stamp, hello.facts, first ? 'wanted' : 'over')
     this.#absent(host, hello.stamp, new Set(hello.machines.map(({ machine }) => machine)))
     this.#events.hostConnected({ host: host.host, machines: hello.machines.length, stamp: hello.stamp })
   }
@@ -93,8 +104,17 @@ export class Fleet {
     }
     for (const each of report.machines) if (!this.#sight(host, each, { trusted: false })) return
     const named = new Set(report.machines.map(({ machine }) => machine))
+    if (report.facts) this.#builds(host, report.stamp, report.facts, 'over')
     if (report.full) this.#absent(host, report.stamp, named)
     else this.#gone(host, report)
+  }
+
+  #builds(host: Host, stamp: Stamp, facts: HostFacts, unknown: HeldBuild['state']): void {
+    const answers = (build: HeldBuild): boolean => this.#answers(stamp, build)
+    const taken = hearBuilds({ state: this.#state, ids: this.#ports.ids }, host, facts, { answers, unknown })
+    for (const { reservation, shape } of taken) {
+      this.#events.templateReserved({ host: host.host, reservation, shape: shapeKey(shape) })
+    }
   }
 
   /** The connection has ended, whoever ended it. */
@@ -224,7 +244,7 @@ export class Fleet {
     }
   }
 
-  #answers(stamp: Stamp, held: HeldMachine): boolean {
+  #answers(stamp: Stamp, held: Pick<HeldMachine, 'since'>): boolean {
     return compareStamps(stamp, { epoch: this.#epoch, generation: held.since }) >= 0
   }
 

@@ -91,7 +91,9 @@ export class Leases {
       },
     }
     this.#book.write(live)
-    const { id, name, flavor: wanted } = live.lease
+    const { id, name, flavor: wanted, owner } = live.lease
+    const image = ask.image ?? flavor.image
+    this.#state.demand({ flavor: wanted, image, trustDomain: owner.trustDomain, atMs: clock.now() })
     this.#events.leaseAsked({ lease: id, name, runner: caller.runner, flavor: wanted })
     return live
   }

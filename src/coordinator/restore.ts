@@ -2,13 +2,24 @@
  * What a start takes over from the store: every live lease, with a full time to live, and every machine that has ever
  * served: held by its lease, or on its way out. Others are found again when their hosts speak.
  */
-import { assert, type LeaseId, type MachineId } from '../model/index.ts'
+import { assert, type Flavor, type FlavorName, type LeaseId, type MachineId } from '../model/index.ts'
+import { DEMAND_MS_MAX } from './plan/index.ts'
 import type { Ports } from './ports.ts'
 import type { LiveLease, State } from './state.ts'
 import type { Served } from './store/served.ts'
 
-export function restore(state: State, { store, clock, ids }: Ports): void {
+export function restore(
+  state: State,
+  { store, clock, ids }: Ports,
+  flavors: ReadonlyMap<FlavorName, Flavor>,
+): void {
   const now = clock.now()
+  for (const { flavor, image, trustDomain, atMs } of store.asked(clock.wall() - DEMAND_MS_MAX)) {
+    const own = flavors.get(flavor)?.image
+    const name = image ?? own
+    const agoMs = Math.max(0, clock.wall() - atMs)
+    if (name !== undefined) state.demand({ flavor, image: name, trustDomain, atMs: now - agoMs })
+  }
   const holders = new Map<MachineId, LiveLease>()
   for (const record of store.liveLeases(now)) {
     const { lease } = record

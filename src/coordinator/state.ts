@@ -1,17 +1,27 @@
 /** What the coordinator knows at this moment. Leases are mirrored in the store; the rest is rediscovered from hosts. */
-import type {
-  Failure,
-  FlavorName,
-  HostFacts,
-  HostId,
-  LeaseId,
-  MachineId,
-  Reservation,
-  ReservationId,
-  TimelineStep,
+import {
+  type Failure,
+  type FlavorName,
+  type HostFacts,
+  type HostId,
+  type LeaseId,
+  type MachineId,
+  type Reservation,
+  type ReservationId,
+  shapeKey,
+  type TemplateShape,
+  type TimelineStep,
 } from '../model/index.ts'
 import { roomFor } from './placement/embedded.ts'
-import type { GrantedLease, HeldMachine, Trouble, WaitingLease } from './plan/index.ts'
+import type {
+  AskedFor,
+  GrantedLease,
+  HeldBuild,
+  HeldMachine,
+  Trouble,
+  WaitingLease,
+  Wish,
+} from './plan/index.ts'
 import type { AgentLink } from './ports.ts'
 
 /** A lease that has not ended. */
@@ -43,6 +53,8 @@ export interface Host {
   sentAtMs: number | undefined
   /** How many machines it named. */
   sentMachines: number
+  /** Templates it shall have. */
+  wishes: readonly Wish[]
 }
 
 export class State {
@@ -50,12 +62,15 @@ export class State {
   readonly #names = new Map<string, LeaseId>()
   readonly machines = new Map<MachineId, HeldMachine>()
   readonly reservations = new Map<ReservationId, Reservation>()
+  readonly builds = new Map<ReservationId, HeldBuild>()
   readonly hosts = new Map<HostId, Host>()
   readonly troubles = new Map<string, Trouble>()
   /** Machines that were granted once and are not known to be gone. */
   readonly served = new Set<MachineId>()
   /** How long the last machine of a flavor took to become ready. */
   readonly makingMs = new Map<FlavorName, number>()
+  /** What was asked for lately, the latest last. */
+  readonly #demands = new Map<string, AskedFor>()
 
   named(runner: string, name: string): LiveLease | undefined {
     const id = this.#names.get(nameKey(runner, name))
@@ -91,6 +106,7 @@ export class State {
       dirty: true,
       sentAtMs: undefined,
       sentMachines: 0,
+      wishes: [],
     }
     this.hosts.set(host, made)
     return made
@@ -145,6 +161,63 @@ export class State {
     this.reservations.set(id, { id, host, room })
   }
 
+  demands(): readonly AskedFor[] {
+    return [...this.#demands.values()]
+  }
+
+  demand(demand: AskedFor): void {
+    const key = `${demand.flavor} ${demand.image} ${demand.trustDomain}`
+    this.#demands.delete(key)
+    this.#demands.set(key, demand)
+    for (const oldest of this.#demands.keys()) {
+      if (this.#demands.size <= DEMANDS_MAX) break
+      this.#demands.delete(oldest)
+    }
+  }
+
+  /** What the host shall have templates of; it hears of it with the next wanted set. */
+  wish(host: Host, shapes: readonly TemplateShape[], sinceMs: number): void {
+    const known = new Map(host.wishes.map((one) => [shapeKey(one.shape), one]))
+    host.wishes = shapes.map((shape) => known.get(shapeKey(shape)) ?? { shape, sinceMs })
+    host.dirty = true
+  }
+
+  /** Room for a template's build. */
+  addBuild(
+    reservation: ReservationId,
+    host: Host,
+    { shape, state }: Pick<HeldBuild, 'shape' | 'state'>,
+  ): HeldBuild {
+    const room = roomFor(shape)
+    this.reservations.set(reservation, { id: reservation, host: host.host, room, template: shape })
+    // One that is over is in no wanted set already: nothing new has to be said.
+    const since = state === 'over' ? host.generation : host.generation + 1
+    const build: HeldBuild = { reservation, host: host.host, shape, state, since, heard: false }
+    this.builds.set(reservation, build)
+    if (state === 'wanted') host.dirty = true
+    return build
+  }
+
+  /** The build leaves the wanted set; its room is free once its host has let go of it. */
+  endBuild(build: HeldBuild): void {
+    const since = (this.hosts.get(build.host)?.generation ?? 0) + 1
+    this.builds.set(build.reservation, { ...build, state: 'over', since, heard: false })
+    this.touch(build.host)
+  }
+
+  hearBuild(build: HeldBuild): void {
+    this.builds.set(build.reservation, { ...build, heard: true })
+  }
+
+  removeBuild({ reservation }: HeldBuild): void {
+    this.builds.delete(reservation)
+    this.reservations.delete(reservation)
+  }
+
+  buildsOn(host: HostId): HeldBuild[] {
+    return [...this.builds.values()].filter((build) => build.host === host)
+  }
+
   /** The process stood still for a while, until `now`: that time counts for nobody. */
   shift(byMs: number, now: number): void {
     const later = (atMs: number): number => Math.min(now, atMs + byMs)
@@ -159,6 +232,7 @@ export class State {
     for (const { machine } of this.machinesOn(host.host)) this.machines.delete(machine)
     for (const { id, host: on } of [...this.reservations.values()])
       if (on === host.host) this.reservations.delete(id)
+    for (const build of this.buildsOn(host.host)) this.builds.delete(build.reservation)
     host.forgotten = true
     host.adopted = false
     host.dirty = true
@@ -174,5 +248,8 @@ export class State {
     if (known) known.dirty = true
   }
 }
+
+/** Pools whose demand is remembered. */
+const DEMANDS_MAX = 64
 
 const nameKey = (runner: string, name: string): string => `${runner}/${name}`

@@ -3,9 +3,11 @@ import {
   assert,
   type Flavor,
   type FlavorName,
+  type HostId,
   type LeaseId,
   type MachineSpec,
   type Reservation,
+  shapeKey,
   type TrustDomain,
 } from '../model/index.ts'
 import type { Events } from './events.ts'
@@ -13,7 +15,7 @@ import type { Ending, Grant, LeaseBook } from './lease-book.ts'
 import { plan, type Step, type View } from './plan/index.ts'
 import type { Policies } from './policy/index.ts'
 import type { Ports } from './ports.ts'
-import type { LiveLease, State } from './state.ts'
+import type { Host, LiveLease, State } from './state.ts'
 
 export class Turn {
   readonly #state: State
@@ -78,6 +80,10 @@ export class Turn {
       machines: [...state.machines.values()],
       reservations: [...state.reservations.values()],
       troubles: [...state.troubles.values()],
+      builds: [...state.builds.values()],
+      wishes: new Map([...state.hosts].map(([host, { wishes }]) => [host, wishes])),
+      demands: state.demands(),
+      wallMs: this.#ports.clock.wall(),
     }
   }
 
@@ -90,7 +96,28 @@ export class Turn {
         const machine = this.#state.machines.get(step.machine)
         assert(machine && machine.state !== 'leased', `${step.machine} cannot be doomed as ${step.why}`)
         this.#state.doom(machine, this.#ports.clock.now())
-        this.#events.machineDoomed({ machine: step.machine, why: step.why })
+        const { why, for: flavor } = step
+        this.#events.machineDoomed({
+          machine: step.machine,
+          why,
+          ...(flavor === undefined ? {} : { flavor }),
+        })
+        return
+      }
+      case 'wish':
+        this.#state.wish(this.#host(step.host), step.shapes, this.#ports.clock.now())
+        return
+      case 'build': {
+        const reservation = this.#ports.ids.reservation()
+        this.#state.addBuild(reservation, this.#host(step.host), { shape: step.shape, state: 'wanted' })
+        this.#events.templateReserved({ host: step.host, reservation, shape: shapeKey(step.shape) })
+        return
+      }
+      case 'unbuild': {
+        const build = this.#state.builds.get(step.reservation)
+        assert(build?.state === 'wanted', `${step.reservation} is no build that could end`)
+        this.#state.endBuild(build)
+        this.#events.templateReleased({ host: build.host, reservation: step.reservation, why: step.why })
         return
       }
       case 'drop':
@@ -131,6 +158,12 @@ export class Turn {
     })
     this.#policies.named(spec.flavor)
     this.#events.machineNamed({ machine, host, flavor: spec.flavor })
+  }
+
+  #host(id: HostId): Host {
+    const host = this.#state.hosts.get(id)
+    assert(host, `the plan speaks of host ${id}, which nobody knows`)
+    return host
   }
 
   #live(lease: LeaseId): LiveLease {

@@ -3,7 +3,7 @@
  * few seconds, since a frame may be lost.
  */
 
-import type { Clock } from '../model/index.ts'
+import { type Clock, shapeKey, type WantedTemplate } from '../model/index.ts'
 import type { AgentLink } from './ports.ts'
 import type { Host, State } from './state.ts'
 
@@ -53,6 +53,15 @@ export class WantedSets {
     this.#stopTimer()
   }
 
+  #templates(host: Host): WantedTemplate[] {
+    const builds = this.#state.buildsOn(host.host).filter(({ state }) => state === 'wanted')
+    const reserved = new Map(builds.map(({ shape, reservation }) => [shapeKey(shape), reservation]))
+    return host.wishes.map(({ shape }) => {
+      const reservation = reserved.get(shapeKey(shape))
+      return reservation === undefined ? { shape } : { shape, reservation }
+    })
+  }
+
   #send(host: Host, link: AgentLink): void {
     if (host.dirty) host.generation += 1
     host.dirty = false
@@ -62,6 +71,7 @@ export class WantedSets {
       .map(({ machine, reservation, spec, made }) => ({ machine, reservation, spec, made }))
     host.sentAtMs = this.#clock.now()
     host.sentMachines = machines.length
-    link.send({ type: 'wanted', stamp: { epoch: this.#epoch, generation: host.generation }, machines })
+    const stamp = { epoch: this.#epoch, generation: host.generation }
+    link.send({ type: 'wanted', stamp, machines, templates: this.#templates(host) })
   }
 }

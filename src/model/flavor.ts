@@ -25,6 +25,11 @@ export interface Flavor {
   readonly limit: number
   /** Machines kept ready per trust domain. */
   readonly idle: number
+  /** Of those, how many stay when a job of another flavor lacks the room. */
+  readonly idleMin: number
+  /** A machine that nobody took for so long is replaced. */
+  readonly idleAgeMsMax: number
+  readonly sharing: Sharing
   /** Where a job may run without hardware virtualization; emulation is no security boundary. */
   readonly allowEmulation: boolean
 }

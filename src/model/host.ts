@@ -28,5 +28,8 @@ export interface HostFacts {
   readonly images: readonly HostImage[]
   /** How it makes machines, found by trying, and why not better. */
   readonly cloning?: { readonly mode: CloneMode; readonly evidence: string }
+  /** Absent: it makes none. */
   readonly templates?: readonly HostTemplate[]
+  /** True while what an earlier agent left is being removed, and takes room that nobody counts. */
+  readonly settling?: boolean
 }

@@ -1,7 +1,7 @@
 /**
  * An image booted once on a host and frozen warm: what machines of one shape are cloned from.
  *
- *   waiting ◄─► building ──► ready ──► retiring ──► gone    waiting: not now, and why
+ *   waiting ◄─► building ──► ready ──► retiring ──► gone    waiting: not now, and why; building: in reserved room
  *                              └─────► bad ───────► gone    retiring: too old, or superseded; serves nobody new, goes
  *                                                           with its last clone
  *                                                           bad: clones of it failed; replaced like an old one
@@ -49,10 +49,10 @@ export type HostTemplate =
   | { readonly state: 'waiting'; readonly shape: TemplateShape; readonly reason: TemplateBlocked }
 
 /**
- * Why a template is not built now: machines are in the making, the host has no room for one more, or no disk for what
- * comes of it, or it failed and is tried again later.
+ * Why a template is not built now: the coordinator has reserved no room for it yet, the host has no disk for what comes
+ * of it, it failed and is tried again later, or this host can make none of that shape.
  */
-export type TemplateBlocked = 'making' | 'room' | 'disk' | 'failed'
+export type TemplateBlocked = 'room' | 'disk' | 'failed' | 'unable'
 
 /** The shape of the template a machine may be cloned from. */
 export const shapeOf = (spec: MachineSpec): TemplateShape => {

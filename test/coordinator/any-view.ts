@@ -1,16 +1,23 @@
 /** Views of the plan, drawn at random but such as can be: every machine stands in a reservation, leases hold machines. */
 import fc from 'fast-check'
-import type { HeldMachine, View } from '../../src/coordinator/index.ts'
-import { roomFor } from '../../src/coordinator/index.ts'
+import {
+  type HeldBuild,
+  type HeldMachine,
+  roomFor,
+  type View,
+  type Wish,
+} from '../../src/coordinator/index.ts'
 import {
   type Flavor,
   type HostFacts,
   type HostId,
   type HostImage,
+  type HostTemplate,
   type Lease,
   type MachineSpec,
   parseId,
   type Reservation,
+  type TemplateShape,
   type TrustDomain,
 } from '../../src/model/index.ts'
 import { anyFacts, anyFlavor, anyImage } from './world.ts'
@@ -40,20 +47,26 @@ interface DrawnHost {
 }
 
 const hostOf = (host: string): fc.Arbitrary<DrawnHost> =>
-  fc.record({
-    connected: fc.boolean(),
-    facts: fc
-      .record({
-        images: fc.subarray([...images]),
-        acceleration: fc.constantFrom('hardware' as const, 'emulated' as const),
-        capacity: fc.record({
-          vcpus: fc.integer({ min: 0, max: 12 }),
-          memoryMiB: fc.integer({ min: 0, max: 12_000 }),
-          diskMiB: fc.integer({ min: 1_000, max: 20_000 }),
-        }),
-      })
-      .map((change) => anyFacts({ ...change, host })),
-  })
+  fc
+    .record({
+      connected: fc.boolean(),
+      templates: drawnTemplates,
+      facts: fc
+        .record({
+          images: fc.subarray([...images]),
+          acceleration: fc.constantFrom('hardware' as const, 'emulated' as const),
+          capacity: fc.record({
+            vcpus: fc.integer({ min: 0, max: 12 }),
+            memoryMiB: fc.integer({ min: 0, max: 12_000 }),
+            diskMiB: fc.integer({ min: 1_000, max: 20_000 }),
+          }),
+        })
+        .map((change) => anyFacts({ ...change, host })),
+    })
+    .map(({ connected, facts, templates }) => ({
+      connected,
+      facts: templates ? { ...facts, templates: templates.map(templateFrom) } : facts,
+    }))
 
 const drawnMachine = fc.record({
   host: fc.constantFrom('h1', 'h2', 'h3'),
@@ -73,6 +86,43 @@ const drawnLease = fc.record({
   silentMs: fc.integer({ min: 0, max: 70_000 }),
 })
 
+const drawnWish = fc.record({
+  flavor: fc.nat({ max: 1 }),
+  image: fc.constantFrom(...images),
+  domain: fc.constantFrom(...domains),
+  ageMs: fc.constantFrom(0, 300_000),
+})
+
+/** What a host says of its templates; nothing if it makes none. */
+const drawnTemplates = fc.option(
+  fc.array(
+    fc.record({
+      memoryMiB: fc.constantFrom(500, 1000, 3000),
+      image: fc.constantFrom(...images),
+      domain: fc.constantFrom(...domains),
+      say: fc.constantFrom(
+        ...(['ready', 'retiring', 'building', 'room', 'disk', 'failed', 'unable'] as const),
+      ),
+    }),
+    { maxLength: 4 },
+  ),
+  { nil: undefined },
+)
+
+function templateFrom(
+  { memoryMiB, image, domain, say }: NonNullable<Drawn<typeof drawnTemplates>>[number],
+  n: number,
+): HostTemplate {
+  const shape: TemplateShape = {
+    ...{ image: image.digest, vcpus: 1, memoryMiB, diskGiB: 1 },
+    ...{ sharing: 'trust-domain', trustDomain: domain },
+  }
+  if (say === 'building') return { state: say, shape, progressPercent: 10 }
+  if (say !== 'ready' && say !== 'retiring') return { state: 'waiting', shape, reason: say }
+  const id = parseId('TemplateId', `t-${ulid(n)}`)
+  return { state: say, id, shape, mode: 'shared-memory', builtAtMs: 0, clones: 0, diskMiB: 1 }
+}
+
 /** The time of every drawn view. */
 export const NOW = 1_000_000
 
@@ -88,8 +138,12 @@ export const anyView: fc.Arbitrary<View> = fc
     kept: fc.subarray([...domains]),
     troubled: fc.boolean(),
     restedMs: fc.integer({ min: -5_000, max: 5_000 }),
+    wishes: fc.array(drawnWish, { maxLength: 3 }),
+    build: fc.option(fc.record({ over: fc.boolean(), heard: fc.boolean() })),
+    demands: fc.boolean(),
+    waitedMs: fc.constantFrom(0, 100_000),
   })
-  .map(({ flavors, hosts, machines, leases, spares, kept, troubled, restedMs }): View => {
+  .map(({ flavors, hosts, machines, leases, spares, kept, troubled, restedMs, ...drawn }): View => {
     const held = machines.map((drawn, n) => machineFrom(drawn, n, flavors))
     const holders = held.flatMap((machine, n) => (machine.state === 'leased' ? [holderOf(machine, n)] : []))
     const waiting = leases.map((drawn, n) => waitingFrom(drawn, n))
@@ -104,6 +158,8 @@ export const anyView: fc.Arbitrary<View> = fc
       host: parseId('HostId', host),
       room: roomFor(flavors[flavor] ?? flavors[0]),
     }))
+    const wishes = drawn.wishes.map((one) => wishFrom(one, flavors))
+    const builds = drawn.build ? wishes.slice(0, 1).map(({ shape }) => buildOf(shape, drawn.build)) : []
     return {
       flavors: new Map(flavors.map((flavor) => [flavor.name, flavor])),
       domains: new Map(flavors.map(({ name }) => [name, kept])),
@@ -111,7 +167,7 @@ export const anyView: fc.Arbitrary<View> = fc
       leases: [...holders, ...waiting],
       hosts: hosts.map(({ connected, facts }) => ({ host: facts.host, connected, facts })),
       machines: held,
-      reservations: [...rooms, ...free],
+      reservations: [...rooms, ...free, ...builds.map(roomOfBuild)],
       troubles: troubled
         ? images.map((image) => ({
             host: parseId('HostId', 'h1'),
@@ -123,8 +179,42 @@ export const anyView: fc.Arbitrary<View> = fc
             failure: { code: 'create_failed', args: {} },
           }))
         : [],
+      builds,
+      wishes: new Map([[parseId('HostId', 'h1'), wishes]]),
+      demands: drawn.demands
+        ? domains.map((trustDomain) => ({ flavor: flavors[1].name, image: 'tiny', trustDomain, atMs: NOW }))
+        : [],
+      wallMs: drawn.waitedMs,
     }
   })
+
+const roomOfBuild = ({ reservation: id, host, shape }: HeldBuild): Reservation => ({
+  id,
+  host,
+  room: roomFor(shape),
+  template: shape,
+})
+
+const wishFrom = (
+  { flavor, image, domain, ageMs }: Drawn<typeof drawnWish>,
+  flavors: readonly [Flavor, Flavor],
+): Wish => {
+  const { vcpus, memoryMiB, diskGiB } = flavors[flavor] ?? flavors[0]
+  const shape = { image: image.digest, vcpus, memoryMiB, diskGiB, trustDomain: domain }
+  return { shape: { ...shape, sharing: 'trust-domain' }, sinceMs: NOW - ageMs }
+}
+
+const buildOf = (
+  shape: TemplateShape,
+  drawn: { readonly over: boolean; readonly heard: boolean } | null,
+): HeldBuild => ({
+  reservation: parseId('ReservationId', `r-${ulid(2_000)}`),
+  host: parseId('HostId', 'h1'),
+  shape,
+  state: drawn?.over ? 'over' : 'wanted',
+  since: 1,
+  heard: drawn?.heard ?? false,
+})
 
 type Drawn<T> = T extends fc.Arbitrary<infer U> ? U : never
 

@@ -123,6 +123,8 @@ const flavorFrom = (name: string, named: Record<string, string>): Flavor =>
     memoryMiB: Number(named.gib ?? 1) * 1024 - 256,
     limit: Number(named.limit ?? 10),
     idle: Number(named.idle ?? 0),
+    idleMin: Number(named.min ?? 0),
+    idleAgeMsMax: Number(named.age ?? 43_200) * 1_000,
     allowEmulation: named.emulation === 'allowed',
   })
 

@@ -34,6 +34,8 @@ export interface AgentWorld {
   readonly fault: (effect: Effect, machine: MachineId | undefined) => SlipwayError | undefined
   /** The slowest write of its disk. */
   readonly diskMsMax: number
+  /** Templates are replaced then. */
+  readonly templateAgeMs: number
   readonly log: (text: string) => void
   /** The agent ended by itself: a bug, upon which its process would start anew. */
   readonly broke: (error: unknown) => void
@@ -51,6 +53,7 @@ export class AgentProcess {
       host: world.host.id,
       clonesAtOnce: 2,
       bootMs: BOOT_MS,
+      templates: { ageMsMax: world.templateAgeMs, diskMiBMax: TEMPLATES_MIB },
     })
     this.#end(world, this.agent.done)
     this.#end(world, this.#start())
@@ -160,14 +163,17 @@ const images: ImageSource = {
   find: async () => ({ manifest: anyImage, disk: '/simulated/disk.qcow2' }),
 }
 
-const factsOf = ({ id, size }: SimHost): HostFacts => ({
+const factsOf = ({ id, size, cloning }: SimHost): HostFacts => ({
   host: id,
   version: '0',
   acceleration: 'hardware',
-  capacity: size,
+  capacity: { ...size, diskMiB: size.diskMiB - TEMPLATES_MIB },
+  cloning: { mode: cloning, evidence: 'simulated' },
   images: [
     { digest: anyImage.digest, name: anyImage.name, version: '1', builtAt: anyImage.builtAt, diskMiB: 1 },
   ],
 })
 
 const BOOT_MS = 30_000
+/** Of a host's disk, for all its templates. */
+export const TEMPLATES_MIB = 3_072

@@ -202,6 +202,7 @@ function mortalStore({ database, see }: CoordinatorWorld, life: Life): Store {
       }),
     liveLeases: (aliveAtMs) => life.now(() => database.liveLeases(aliveAtMs)),
     endedLeases: (filter) => life.now(() => database.endedLeases(filter)),
+    asked: (sinceMs) => life.now(() => database.asked(sinceMs)),
     served: () => life.now(() => database.served()),
     prune: (nowWallMs) => life.now(() => database.prune(nowWallMs)),
     tokens: () => life.now(() => database.tokens()),

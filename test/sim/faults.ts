@@ -72,6 +72,12 @@ function strike(world: World, random: Random, misfortune: Misfortune): void {
     case 'guest-end-unseen':
       onVictim(host, random, (machine) => host.endUnseen(machine))
       break
+    case 'template-lost':
+      host.loseTemplate(random)
+      break
+    case 'upgrade':
+      host.version = `${Number(host.version) + 1}`
+      break
     case 'stray':
       host.plantStray(world.machineId(), random)
       break

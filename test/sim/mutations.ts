@@ -72,7 +72,7 @@ export const mutations: readonly Mutation[] = [
     name: 'plan-adopt-always',
     what: 'machines in any hello are taken over, also those this coordinator has removed',
     file: 'src/coordinator/fleet.ts',
-    from: 'const trusted = !host.adopted && hello.database',
+    from: 'const trusted = first && hello.database',
     to: 'const trusted = hello.database',
   },
   {

@@ -17,6 +17,8 @@ export const misfortunes = [
   'guest-silence',
   'operator-removal',
   'stray',
+  'template-lost',
+  'upgrade',
 ] as const
 export type Misfortune = (typeof misfortunes)[number]
 
@@ -35,6 +37,8 @@ export interface Scenario {
   readonly driverFaults: number
   /** The slowest write of an agent's disk. */
   readonly diskMsMax: number
+  /** Templates are replaced then. */
+  readonly templateAgeMs: number
   readonly clients: number
   /** Faults and new jobs until then. */
   readonly stormMs: number
@@ -62,6 +66,7 @@ export function drawScenario(random: Random): Scenario {
     behaviours: ['silent', 'lies', 'malformed', 'floods', 'refuses', 'stops', 'crashes', 'shut'],
     driverFaults: random.pick([0, 0, 0.01, 0.05]),
     diskMsMax: random.pick([5, 50, 500]),
+    templateAgeMs: random.pick([40_000, 3_600_000]),
     clients: random.chance(0.15) ? 15 : random.int(2, 6),
     stormMs: 120_000,
     calmMs: 210_000,
@@ -89,5 +94,8 @@ const flavor = (
   network: { allow: [] },
   limit: random.int(1, 5),
   idle: random.pick([0, 0, 1, 2]),
+  idleMin: 0,
+  idleAgeMsMax: 43_200_000,
+  sharing: 'trust-domain',
   allowEmulation: true,
 })

@@ -99,6 +99,16 @@ export class SimHost extends VirtualHost implements SceneHost {
     }
   }
 
+  /** An operator's `rm -rf`, as much of it as the kernel lets happen: a template that no machine lives on is gone. */
+  loseTemplate(random: Random): void {
+    const things = this.things()
+    const inUse = new Set(things.flatMap((thing) => (thing.kind === 'overlay' ? [thing.template] : [])))
+    const [first, ...others] = things.flatMap((thing) =>
+      thing.kind === 'template' && !inUse.has(thing.template.id) ? [thing.name] : [],
+    )
+    if (first !== undefined) this.drop('template', random.pick([first, ...others]))
+  }
+
   /** A running guest's agent falls silent: it will be a suspect, and destroyed for it. */
   silence(machine: MachineId): void {
     const domain = this.get('domain', resourceName(this.id, machine))

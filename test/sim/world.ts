@@ -129,6 +129,7 @@ export class World implements Scene {
       random,
       host: site.host,
       diskMsMax: this.scenario.diskMsMax,
+      templateAgeMs: this.scenario.templateAgeMs,
       behaviour: () => this.#behaviour(random),
       fault: (effect, machine) => this.#fault(random, effect, machine),
       log: (text) => this.#log(id, text),

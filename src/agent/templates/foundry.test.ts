@@ -1,12 +1,25 @@
 /** The agent with templates, on a simulated host: what it builds, clones from, falls back to and lets go of. */
 import { expect, test } from 'vitest'
-import { HOST, machineOf, World } from '../../../test/agent/world.ts'
+import { anySpec, HOST, Line, machineOf, World } from '../../../test/agent/world.ts'
 import { anyImage } from '../../../test/conformance/image.ts'
-import type { HostTemplate, MachineId } from '../../model/index.ts'
+import { type HostTemplate, type MachineId, parseId, shapeOf, type TemplateShape } from '../../model/index.ts'
 import { Agent } from '../agent.ts'
 import { resourceName } from '../drivers/resource-name.ts'
 
 const AGE_MS_MAX = 600_000
+
+const RESERVATION = parseId('ReservationId', `r-${'0'.repeat(26)}`)
+const SHAPE = shapeOf(anySpec)
+
+/** A coordinator that wants templates with every set; `reserved` is what it has room for. */
+class WarmLine extends Line {
+  reserved: TemplateShape | undefined = SHAPE
+
+  override say(frame: Parameters<Line['say']>[0]): void {
+    const templates = [{ shape: SHAPE, ...(this.reserved && { reservation: RESERVATION }) }]
+    super.say(frame.type === 'wanted' ? { templates, ...frame } : frame)
+  }
+}
 
 class WarmWorld extends World {
   constructor(spoil?: ConstructorParameters<typeof World>[0]) {
@@ -20,8 +33,12 @@ class WarmWorld extends World {
   }
 
   override newAgent(): Agent {
-    const templates = { ageMsMax: AGE_MS_MAX, diskMiBMax: 10_000, quietMsMin: 1_000 }
+    const templates = { ageMsMax: AGE_MS_MAX, diskMiBMax: 10_000 }
     return new Agent(this.ports, { host: HOST, clonesAtOnce: 2, bootMs: 30_000, templates })
+  }
+
+  override connect(): WarmLine {
+    return new WarmLine(this.agent)
   }
 
   /** As the last full report says. */
@@ -48,7 +65,7 @@ async function warmed(world = new WarmWorld()) {
   return { world, line }
 }
 
-test('builds a template of what it was asked for, and clones the next machine from it', async () => {
+test('builds a template that is wanted, and clones the next machine from it', async () => {
   const { world, line } = await warmed()
   expect(world.stepsOf(line, machineOf(1))).toContain('cold')
   expect(world.templatesOf(line)).toMatchObject([{ state: 'ready', clones: 0, mode: 'shared-memory' }])
@@ -77,38 +94,63 @@ test('says how far a build is, and reports nothing else of the machine that is f
   )
 })
 
-test('builds what the coordinator wants, before any machine is asked for', async () => {
+test('waits for its room, and says so', async () => {
   const world = new WarmWorld()
   await world.start()
   const line = world.connect().welcome()
-  const shape = { image: anyImage.digest, vcpus: 1, memoryMiB: 256, diskGiB: 1, sharing: 'host' as const }
-  line.say({ type: 'wanted', stamp: line.next(), machines: [], templates: [{ shape }] })
+  line.reserved = undefined
+  line.want([])
   await world.pass(60_000)
-  expect(world.templatesOf(line)).toMatchObject([{ state: 'ready', shape }])
+  expect(world.templatesOf(line)).toMatchObject([{ state: 'waiting', reason: 'room', shape: SHAPE }])
 })
 
-test('makes way for a machine that needs the room, and builds later', async () => {
-  const { world, line } = await warmed(
-    new WarmWorld(() => ({
-      facts: async () => ({
-        host: HOST,
-        version: '0',
-        acceleration: 'hardware',
-        capacity: { vcpus: 2, memoryMiB: 2_000, diskMiB: 65_536 },
-        images: [],
-      }),
-    })),
-  )
+test('says of what this host cannot make that it cannot', async () => {
+  const world = new WarmWorld()
+  world.host.cloning = 'cold'
+  await world.start()
+  const line = world.connect().welcome()
   line.want([])
-  await world.pass(3_000)
-  line.want([machineOf(2)], { spec: { memoryMiB: 512 } })
-  await world.pass(11_000)
-  expect(world.templatesOf(line).filter(({ state }) => state === 'building')).toHaveLength(1)
-  line.want([machineOf(2), machineOf(3)], { spec: { memoryMiB: 512 } })
-  await world.pass(20_000)
+  await world.pass(10_000)
+  expect(world.templatesOf(line)).toMatchObject([{ state: 'waiting', reason: 'unable' }])
+})
+
+test('gives a build up once its room is reserved no more, and says so when nothing of it is left', async () => {
+  const world = new WarmWorld()
+  await world.start()
+  const line = world.connect().welcome()
+  line.want([])
+  await world.pass(5_000)
+  expect(world.templatesOf(line)).toMatchObject([{ state: 'building' }])
+  line.reserved = undefined
+  const stamp = line.want([])
+  await world.pass(10_000)
   expect(world.happened('template_made_way')).toBe(1)
-  expect(line.story(machineOf(3)).at(-1)).toBe('ready')
   expect(world.things().filter((thing) => thing.includes('m-z'))).toEqual([])
+  expect(world.templatesOf(line)).toMatchObject([{ state: 'waiting', reason: 'room' }])
+  expect(line.heard.at(-1)).toMatchObject({ stamp })
+  line.reserved = SHAPE
+  line.want([])
+  await world.pass(60_000)
+  expect(world.templatesOf(line)).toMatchObject([{ state: 'ready' }])
+})
+
+test('between two conversations no build is begun, and one under way goes on', async () => {
+  const world = new WarmWorld()
+  await world.start()
+  const line = world.connect().welcome()
+  line.want([])
+  await world.pass(5_000)
+  const again = world.connect().welcome()
+  await world.pass(60_000)
+  expect(world.templatesOf(again)).toMatchObject([{ state: 'ready' }])
+  expect(world.happened('template_made_way')).toBe(0)
+  world.host.version = '2'
+  const third = world.connect().welcome()
+  await world.pass(60_000)
+  expect(world.templatesOf(third)).toEqual([])
+  third.want([])
+  await world.pass(60_000)
+  expect(world.templatesOf(third)).toMatchObject([{ state: 'ready' }])
 })
 
 test('replaces a template when it is too old, which goes with its last clone', async () => {
@@ -169,7 +211,7 @@ test('takes no offence at a template when a machine was cancelled or its host wa
 
 test('tries again later when a build fails', async () => {
   const world = new WarmWorld()
-  const mould = `m-z${'0'.repeat(24)}1` as MachineId
+  const mould = `m-zxxcax${'0'.repeat(19)}1` as MachineId
   world.behaviours.set(mould, 'refuses')
   const { line } = await warmed(world)
   expect(world.happened('template_failed')).toBe(1)
@@ -183,8 +225,12 @@ test('an agent killed while it builds leaves nothing that the next one keeps', a
   const world = new WarmWorld()
   await world.start()
   const line = world.connect().welcome()
+  line.reserved = undefined
   line.want([machineOf(1)])
   await world.pass(12_000)
+  line.reserved = SHAPE
+  line.want([machineOf(1)])
+  await world.pass(5_000)
   expect(world.things().some((thing) => thing.includes('m-z'))).toBe(true)
   // A killed process does nothing more; what it made stays.
   const mould = world.things().filter((thing) => thing.includes('m-z'))
@@ -198,9 +244,12 @@ test('an agent killed while it builds leaves nothing that the next one keeps', a
   world.agent = world.newAgent()
   await world.start()
   const again = world.connect().welcome()
+  await world.pass(10)
+  expect(again.heard[0]).toMatchObject({ type: 'hello', facts: { settling: true } })
   again.want([machineOf(1)], { made: true, stamp: line.next() })
   await world.pass(30_000)
   expect(mould.filter((thing) => world.things().includes(thing))).toEqual([])
+  expect(world.templatesOf(again)).toMatchObject([{ state: 'ready' }])
   expect(again.story(machineOf(1)).at(-1)).toBe('ready')
   expect(world.host.get('domain', resourceName(HOST, machineOf(1)))?.state).toBe('running')
 })

@@ -12,17 +12,14 @@ import {
   type TemplateId,
   type TemplateShape,
   toFailure,
-  type WantedTemplate,
 } from '../../model/index.ts'
-import { endedWithin } from '../deadline.ts'
+import { withDeadline } from '../deadline.ts'
 import type { Template } from '../drivers/driver.ts'
 import type { Effects } from '../effects.ts'
 import type { AgentPorts } from '../ports.ts'
 import type { ReadyPorts } from '../ready.ts'
-import { Asked } from './asked.ts'
 import { isTemplatesFault } from './fault.ts'
 import {
-  mustStop,
   type TemplateLimits,
   type TemplatePlan,
   type TemplateView,
@@ -30,7 +27,7 @@ import {
   type WantedKey,
 } from './plan.ts'
 import { percentDone } from './progress.ts'
-import type { FoundryView } from './view.ts'
+import type { WantedTemplates } from './view.ts'
 import { warmUp } from './warm-up.ts'
 
 export interface FoundryOptions {
@@ -58,41 +55,47 @@ export class Foundry {
   readonly #ports: Ports
   readonly #options: FoundryOptions
   readonly #effects: Effects
-  readonly #asked: Asked
+  /** Something that a report says of templates has changed. */
+  readonly #changed: () => void
   readonly #failed = new Map<string, { readonly count: number; readonly lastAtMs: number }>()
   readonly #failedClones = new Map<TemplateId, number>()
-  #view: FoundryView = { wanted: undefined, making: 0, room: { vcpus: 0, memoryMiB: 0, diskMiB: 0 } }
+  #wanted: WantedTemplates
   #present: readonly Template[] = []
-  #quietSinceMs: number
   #plan: TemplatePlan | undefined
   #waiting: readonly HostTemplate[] = []
+  /** Wanted ones that this host cannot make. */
+  #unable: readonly HostTemplate[] = []
   #build: Build | undefined
+  #told = ''
+  /** Once: a machine that is made before would boot, whatever there is. */
+  readonly #looked = Promise.withResolvers<void>()
 
-  constructor(ports: Ports, options: FoundryOptions, effects: Effects) {
+  constructor(ports: Ports, options: FoundryOptions, effects: Effects, changed: () => void) {
     this.#ports = ports
     this.#options = options
     this.#effects = effects
-    this.#asked = new Asked(ports.clock)
-    this.#quietSinceMs = ports.clock.wall()
+    this.#changed = changed
   }
 
   begin(): void {
     this.#effects.every(LOOK_EVERY_MS, () => this.look())
   }
 
-  /** Called before machines are made: a build whose room one of them needs gives it up. */
-  heed(view: FoundryView): void {
-    if (view.making > 0 || this.#view.making > 0) this.#quietSinceMs = this.#ports.clock.wall()
-    this.#view = view
+  /** What is wanted from now on. A build whose room is reserved no more ends. */
+  heed(wanted: WantedTemplates): void {
+    if (wanted === this.#wanted) return
+    if (reservationsOf(wanted) !== reservationsOf(this.#wanted)) this.#changed()
+    this.#wanted = wanted
     const build = this.#build
-    if (build !== undefined && mustStop({ building: build.wanted, room: view.room })) this.#stop(build)
+    if (build !== undefined && wanted !== undefined && !this.#isReserved(build.wanted.shape))
+      this.#stop(build)
+    this.look()
   }
 
-  /** The template to clone a machine of this spec from; undefined: it boots. Remembers that one was asked for. */
+  /** The template to clone a machine of this spec from; undefined: it boots. */
   async serving(spec: MachineSpec): Promise<TemplateId | undefined> {
-    const shape = shapeOf(spec)
-    this.#asked.note(shape)
-    const key = await this.#keyOf(shape)
+    await this.#looked.promise
+    const key = await this.#keyOf(shapeOf(spec))
     const id = key === undefined ? undefined : this.#plan?.serve.get(key)
     return id !== undefined && !this.#isBad(id) ? id : undefined
   }
@@ -107,7 +110,10 @@ export class Foundry {
     this.look()
   }
 
-  templates(): readonly HostTemplate[] {
+  /** Undefined until it has looked for the first time. */
+  templates(): readonly HostTemplate[] | undefined {
+    if (this.#plan === undefined) return undefined
+
     const there = this.#present.map(({ id, shape, mode, builtAtMs, clones, diskMiB }): HostTemplate => {
       const state = this.#plan?.states.get(id) ?? 'ready'
       return { id, shape, state, mode, builtAtMs, clones, diskMiB }
@@ -124,6 +130,8 @@ export class Foundry {
         await this.#effects.within('looking at templates', LOOK_MS, () => this.#turn())
       } catch (error) {
         if (!this.#effects.signal.aborted) this.#ports.events.trouble('templates', error)
+      } finally {
+        this.#looked.resolve()
       }
     })
   }
@@ -134,18 +142,27 @@ export class Foundry {
     const view = await this.#seen()
     const plan = templatePlan(view)
     this.#plan = plan
-    this.#waiting = view.wanted.flatMap(({ key, shape }) => {
-      const reason = plan.blocked.get(key)
-      return reason === undefined ? [] : [{ shape, state: 'waiting', reason }]
-    })
-    if (plan.stop && this.#build !== undefined) this.#stop(this.#build)
+    this.#waiting = [...waiting(view, plan), ...this.#unable]
     for (const id of plan.remove) {
       await driver.removeTemplate(id)
       this.#failedClones.delete(id)
       this.#ports.events.templateRemoved(id)
     }
     if (plan.remove.length > 0) this.#present = await driver.templates()
-    if (plan.build !== undefined && this.#build === undefined) this.#start(plan.build)
+    // What was reserved when it looked may be so no more.
+    const next = plan.build
+    if (next !== undefined && this.#build === undefined && this.#isReserved(next.shape)) this.#start(next)
+    this.#tellNews()
+  }
+
+  /** Reports go out by themselves every few seconds; what a machine may be waiting for is said at once. */
+  #tellNews(): void {
+    const news = (this.templates() ?? []).map(
+      (one) => `${'id' in one ? one.id : shapeKey(one.shape)} ${one.state}`,
+    )
+    if (news.join() === this.#told) return
+    this.#told = news.join()
+    this.#changed()
   }
 
   async #seen(): Promise<TemplateView> {
@@ -156,9 +173,7 @@ export class Foundry {
       if (key !== undefined) keysNow.set(id, key)
     }
     return {
-      ...this.#view,
-      quietSinceMs: this.#quietSinceMs,
-      wanted: await this.#wanted(),
+      wanted: await this.#keyed(),
       present: this.#present,
       keysNow,
       bad: new Set(this.#present.map(({ id }) => id).filter((id) => this.#isBad(id))),
@@ -170,14 +185,21 @@ export class Foundry {
     }
   }
 
-  async #wanted(): Promise<readonly WantedKey[]> {
-    const { wanted } = this.#view
-    const list = wanted ?? this.#asked.shapes().map((shape): WantedTemplate => ({ shape }))
-    const keyed = list.map(async ({ shape, reservation }) => {
+  async #keyed(): Promise<readonly WantedKey[]> {
+    const keyed: WantedKey[] = []
+    const unable: HostTemplate[] = []
+    for (const { shape, reservation } of this.#wanted ?? []) {
       const key = await this.#keyOf(shape)
-      return key === undefined ? [] : [{ key, shape, reserved: reservation !== undefined }]
-    })
-    return (await Promise.all(keyed)).flat()
+      if (key === undefined) unable.push({ shape, state: 'waiting', reason: 'unable' })
+      else keyed.push({ key, shape, reserved: reservation !== undefined })
+    }
+    this.#unable = unable
+    return keyed
+  }
+
+  #isReserved(shape: TemplateShape): boolean {
+    const key = shapeKey(shape)
+    return (this.#wanted ?? []).some((one) => one.reservation !== undefined && shapeKey(one.shape) === key)
   }
 
   #keyOf(shape: TemplateShape): Promise<string | undefined> {
@@ -200,6 +222,7 @@ export class Foundry {
       } finally {
         this.#build = undefined
       }
+      this.#changed()
       this.look()
     })
   }
@@ -212,8 +235,10 @@ export class Foundry {
     const step = (name: string): void => {
       build.percent = Math.max(build.percent, percentDone(name))
     }
-    return endedWithin({ clock, step: 'building a template', deadlineMs: BUILD_MS, signal }, (signal) =>
-      driver.buildTemplate({
+    let ended: Promise<unknown> = Promise.resolve()
+    const deadline = { clock, step: 'building a template', deadlineMs: BUILD_MS, signal }
+    const work = withDeadline(deadline, (signal) => {
+      const made = driver.buildTemplate({
         ...{ shape, image, disk, step, signal },
         ...this.#tools(),
         forbidden: [],
@@ -221,8 +246,16 @@ export class Foundry {
           const { tools, bootMs } = this.#options
           return warmUp(this.#ports, { clone, image, tools: tools !== undefined, bootMs, step, signal })
         },
-      }),
-    )
+      })
+      ended = made.catch(() => undefined)
+      return made
+    })
+    try {
+      return await work
+    } finally {
+      // Its room is taken until nothing of it is left, however long that takes.
+      await ended
+    }
   }
 
   /** One that made way has not failed. */
@@ -250,3 +283,12 @@ export class Foundry {
     return tools === undefined ? {} : { tools }
   }
 }
+
+const reservationsOf = (wanted: WantedTemplates): string | undefined =>
+  wanted?.map(({ reservation }) => reservation ?? '').join()
+
+const waiting = ({ wanted }: TemplateView, { blocked }: TemplatePlan): readonly HostTemplate[] =>
+  wanted.flatMap(({ key, shape }) => {
+    const reason = blocked.get(key)
+    return reason === undefined ? [] : [{ shape, state: 'waiting', reason }]
+  })

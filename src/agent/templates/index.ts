@@ -1,3 +1,3 @@
 export { Foundry, type FoundryOptions } from './foundry.ts'
 export type { TemplateLimits } from './plan.ts'
-export { foundryView } from './view.ts'
+export type { WantedTemplates } from './view.ts'

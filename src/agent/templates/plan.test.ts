@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type ImageDigest, parseId, type TemplateId, type TemplateShape } from '../../model/index.ts'
 import type { Template } from '../drivers/driver.ts'
-import { mustStop, type TemplatePlan, type TemplateView, templatePlan, type WantedKey } from './plan.ts'
+import { type TemplatePlan, type TemplateView, templatePlan, type WantedKey } from './plan.ts'
 
 const HOUR = 3_600_000
 const NOW = 1_000 * HOUR
@@ -16,7 +16,7 @@ const shape = (n: number): TemplateShape => ({
   sharing: 'host',
 })
 const key = (n: number): string => `key ${n}`
-const want = (n: number, reserved = false): WantedKey => ({ key: key(n), shape: shape(n), reserved })
+const want = (n: number, reserved = true): WantedKey => ({ key: key(n), shape: shape(n), reserved })
 interface There {
   readonly n: number
   readonly of: number
@@ -41,11 +41,8 @@ const view = (there: readonly There[], changes: Partial<TemplateView> = {}): Tem
   building: undefined,
   failed: new Map(),
   images: new Set([1, 2, 3, 4].map(image)),
-  making: 0,
-  quietSinceMs: NOW - HOUR,
-  room: { vcpus: 4, memoryMiB: 8192, diskMiB: 100_000 },
   nowMs: NOW,
-  limits: { ageMsMax: 24 * HOUR, diskMiBMax: 10_000, quietMsMin: 30_000 },
+  limits: { ageMsMax: 24 * HOUR, diskMiBMax: 10_000 },
   ...changes,
 })
 const built = ({ build }: TemplatePlan) => build?.key
@@ -68,21 +65,10 @@ describe('a template is built', () => {
     expect(plan.states.get(id(1))).toBe('ready')
     expect(plan.remove).toEqual([])
   })
-  test('not while machines are in the making, unless its room is reserved', () => {
-    const busy = templatePlan(view([], { wanted: [want(1)], making: 1 }))
-    expect(busy.build).toBeUndefined()
-    expect(busy.blocked.get(key(1))).toBe('making')
-    const lull = templatePlan(view([], { wanted: [want(1)], quietSinceMs: NOW - 29_000 }))
-    expect(lull.blocked.get(key(1))).toBe('making')
-    expect(built(templatePlan(view([], { wanted: [want(1, true)], making: 1 })))).toBe(key(1))
-  })
-  test('not without room for a machine and its emulator', () => {
-    const room = { vcpus: 4, memoryMiB: 1279, diskMiB: 100_000 }
-    const plan = templatePlan(view([], { wanted: [want(1)], room }))
+  test('in reserved room only', () => {
+    const plan = templatePlan(view([], { wanted: [want(1, false), want(2, true)] }))
+    expect(built(plan)).toBe(key(2))
     expect(plan.blocked.get(key(1))).toBe('room')
-    expect(built(templatePlan(view([], { wanted: [want(1)], room: { ...room, memoryMiB: 1280 } })))).toBe(
-      key(1),
-    )
   })
   test('later and later after it failed', () => {
     const blockedAfter = (count: number, agoMs: number) => {
@@ -144,7 +130,7 @@ describe('a template serves', () => {
 })
 
 describe('room on the disk', () => {
-  const limits = { ageMsMax: 24 * HOUR, diskMiBMax: 2_100, quietMsMin: 0 }
+  const limits = { ageMsMax: 24 * HOUR, diskMiBMax: 2_100 }
   test('is made of the oldest that are idle and unwanted', () => {
     const there = [
       { n: 1, of: 1, ageMs: 3 * HOUR },
@@ -163,14 +149,6 @@ describe('room on the disk', () => {
   })
 })
 
-test('a build makes way for a machine, unless its room is its own', () => {
-  const room = { vcpus: 4, memoryMiB: -1, diskMiB: 100_000 }
-  expect(mustStop({ building: want(1), room })).toBe(true)
-  expect(mustStop({ building: want(1, true), room })).toBe(false)
-  expect(mustStop({ building: undefined, room })).toBe(false)
-  expect(mustStop({ building: want(1), room: { ...room, memoryMiB: 8192 } })).toBe(false)
-})
-
 describe('whatever there is', () => {
   const there = fc.uniqueArray(
     fc.record({
@@ -186,7 +164,6 @@ describe('whatever there is', () => {
     wanted: fc.uniqueArray(fc.integer({ min: 1, max: 4 })).map((all) => all.map((n) => want(n))),
     bad: fc.array(fc.nat(20)).map((all) => new Set(all.map(id))),
     images: fc.array(fc.integer({ min: 1, max: 4 })).map((all) => new Set(all.map(image))),
-    making: fc.nat(1),
     building: fc.option(
       fc.integer({ min: 1, max: 4 }).map((n) => want(n)),
       { nil: undefined },

@@ -8,11 +8,10 @@
  *   clones of it failed                   bad, at once
  *   retiring or bad, and no machine lives on it ─► removed
  *
- * One is built at a time: the first wanted one that is missing or too old, when the host is quiet and has room,
- * unless its room was reserved. A key that failed is tried again later and later.
+ * One is built at a time, in room that the coordinator has reserved for it: the first wanted one that is missing or too
+ * old. A key that failed is tried again later and later.
  */
 import type {
-  Capacity,
   HostTemplate,
   ImageDigest,
   TemplateBlocked,
@@ -20,21 +19,18 @@ import type {
   TemplateShape,
 } from '../../model/index.ts'
 import type { Template } from '../drivers/driver.ts'
-import { fits } from './room.ts'
 
 export interface TemplateLimits {
   readonly ageMsMax: number
   /** Of all templates of the host together. */
   readonly diskMiBMax: number
-  /** No machine was in the making for so long: jobs in a row are one demand, and a build costs a processor. */
-  readonly quietMsMin: number
 }
 
 /** A template that this host shall have, under the name that it would get now. */
 export interface WantedKey {
   readonly key: string
   readonly shape: TemplateShape
-  /** Room for its build is taken already. */
+  /** Room for its build is taken. */
   readonly reserved: boolean
 }
 
@@ -54,12 +50,6 @@ export interface TemplateView {
   /** By key. */
   readonly failed: ReadonlyMap<string, FailedBuilds>
   readonly images: ReadonlySet<ImageDigest>
-  /** Machines in the making. */
-  readonly making: number
-  /** Since when there is none. */
-  readonly quietSinceMs: number
-  /** What the host's machines leave; negative where they want more than there is. */
-  readonly room: Capacity
   /** Wall clock. */
   readonly nowMs: number
   readonly limits: TemplateLimits
@@ -70,8 +60,6 @@ export type TemplateState = Exclude<HostTemplate['state'], 'building' | 'waiting
 
 export interface TemplatePlan {
   readonly build: WantedKey | undefined
-  /** The build under way gives its room to a machine. */
-  readonly stop: boolean
   readonly remove: readonly TemplateId[]
   /** Key → the template that machines of it are cloned from. */
   readonly serve: ReadonlyMap<string, TemplateId>
@@ -90,17 +78,12 @@ export function templatePlan(view: TemplateView): TemplatePlan {
   const { build, blocked, evicted } = nextBuild(view, serve, spent)
   return {
     build,
-    stop: mustStop(view),
     remove: [...spent, ...evicted].map(({ id }) => id),
     serve,
     states,
     blocked,
   }
 }
-
-/** Whether the build under way stands in a machine's way; asked before each machine is made. */
-export const mustStop = ({ building, room }: Pick<TemplateView, 'building' | 'room'>): boolean =>
-  building !== undefined && !building.reserved && !fits(building.shape, room)
 
 function serving(view: TemplateView): ReadonlyMap<string, TemplateId> {
   const newest = new Map<string, Template>()
@@ -160,9 +143,7 @@ function isFresh(view: TemplateView, id: TemplateId | undefined): boolean {
 function obstacle(view: TemplateView, wanted: WantedKey): TemplateBlocked | undefined {
   const failed = view.failed.get(wanted.key)
   if (failed !== undefined && view.nowMs < failed.lastAtMs + pauseAfter(failed)) return 'failed'
-  if (wanted.reserved) return undefined
-  if (view.making > 0 || view.nowMs - view.quietSinceMs < view.limits.quietMsMin) return 'making'
-  return fits(wanted.shape, view.room) ? undefined : 'room'
+  return wanted.reserved ? undefined : 'room'
 }
 
 const pauseAfter = ({ count }: FailedBuilds): number =>

@@ -19,15 +19,15 @@ export function roomFor(spec: Pick<MachineSpec, 'vcpus' | 'memoryMiB' | 'diskGiB
   }
 }
 
-/** What machines leave of a host's capacity, dying ones included; below zero where a host has shrunk under them. */
+/** What machines and builds leave of a host's capacity, dying ones included; below zero where a host has shrunk under them. */
 export const freeRoom = (
   capacity: Capacity,
-  reservations: readonly Pick<Reservation, 'room' | 'machine'>[],
-): Capacity =>
-  reservations.reduce(
-    (free, { room, machine }) => (machine === undefined ? free : minus(free, room)),
-    capacity,
-  )
+  reservations: readonly Pick<Reservation, 'room' | 'machine' | 'template'>[],
+): Capacity => reservations.reduce((free, each) => (isTaken(each) ? minus(free, each.room) : free), capacity)
+
+/** A machine stands in it, or one that is booted to be frozen. */
+export const isTaken = ({ machine, template }: Pick<Reservation, 'machine' | 'template'>): boolean =>
+  machine !== undefined || template !== undefined
 
 export const NO_ROOM: Capacity = { vcpus: 0, memoryMiB: 0, diskMiB: 0 }
 
@@ -71,6 +71,7 @@ export function shortOf({ host, capacity, free }: Candidate, need: Capacity): st
   if (free.vcpus < need.vcpus) {
     return `${host} vCPUs ${round(free.vcpus)} of ${round(capacity.vcpus)} free, needs ${need.vcpus}`
   }
+  if (fits(free, need)) return `${host} keeps its room for those who wait longer`
   return `${host} disk ${gib(free.diskMiB)} of ${gib(capacity.diskMiB)} GiB free, needs ${gib(need.diskMiB)}`
 }
 

@@ -1,8 +1,26 @@
 /** The plan's working copy: the view with the effects of the steps taken so far. */
-import type { FlavorName, HostFacts, HostId, LeaseId, MachineId } from '../../model/index.ts'
+import {
+  type FlavorName,
+  type HostFacts,
+  type HostId,
+  type LeaseId,
+  type MachineId,
+  shapeKey,
+  type TemplateShape,
+} from '../../model/index.ts'
 import { type Demand, fixedIdle, idleTarget, type Rules, surplus } from '../policy/index.ts'
 import { makePool, newestImage, type Pool, poolOf } from './pool.ts'
-import type { DoomReason, GrantedLease, HeldMachine, Step, View, WaitingLease } from './view.ts'
+import type {
+  DoomReason,
+  GrantedLease,
+  HeldBuild,
+  HeldMachine,
+  Step,
+  UnbuildReason,
+  View,
+  WaitingLease,
+  Wish,
+} from './view.ts'
 
 /** Unleased machines of one pool on connected hosts, oldest first. */
 export interface Stock {
@@ -19,6 +37,8 @@ export class Draft {
   readonly hosts: ReadonlyMap<HostId, HostFacts>
   readonly machines: Map<MachineId, HeldMachine>
   waiting: readonly WaitingLease[]
+  readonly wishes: Map<HostId, readonly Wish[]>
+  #builds: readonly Pick<HeldBuild, 'host' | 'shape'>[]
   readonly #stocks = new Map<string, Stock>()
   readonly #demands = new Map<string, { leased: number; waiting: number }>()
 
@@ -30,6 +50,8 @@ export class Draft {
     )
     this.machines = new Map(view.machines.map((machine) => [machine.machine, machine]))
     this.waiting = view.leases.filter((lease) => lease.state === 'waiting')
+    this.wishes = new Map(view.wishes)
+    this.#builds = view.builds
     for (const lease of view.leases) this.#count(lease, 1)
     for (const machine of this.unleased()) this.#stock(machine)
   }
@@ -54,8 +76,9 @@ export class Draft {
       .sort(oldestFirst)
   }
 
-  doom(machine: HeldMachine, why: DoomReason): void {
-    this.steps.push({ do: 'doom', machine: machine.machine, why })
+  doom(machine: HeldMachine, why: DoomReason, forFlavor?: FlavorName): void {
+    const whose = forFlavor === undefined ? {} : { for: forFlavor }
+    this.steps.push({ do: 'doom', machine: machine.machine, why, ...whose })
     this.mark(machine)
   }
 
@@ -79,6 +102,27 @@ export class Draft {
     if (!demand) return
     demand.waiting -= 1
     demand.leased += 1
+  }
+
+  /** Builds that hold room, those included that are giving it back. */
+  builds(): readonly Pick<HeldBuild, 'host' | 'shape'>[] {
+    return this.#builds
+  }
+
+  wish(host: HostId, shapes: readonly TemplateShape[]): void {
+    const known = new Map((this.wishes.get(host) ?? []).map((one) => [shapeKey(one.shape), one]))
+    const wishes = shapes.map((shape) => known.get(shapeKey(shape)) ?? { shape, sinceMs: this.now })
+    this.wishes.set(host, wishes)
+    this.steps.push({ do: 'wish', host, shapes })
+  }
+
+  build(host: HostId, shape: TemplateShape): void {
+    this.#builds = [...this.#builds, { host, shape }]
+    this.steps.push({ do: 'build', host, shape })
+  }
+
+  unbuild({ reservation }: HeldBuild, why: UnbuildReason): void {
+    this.steps.push({ do: 'unbuild', reservation, why })
   }
 
   drop(leases: ReadonlySet<LeaseId>): void {
@@ -129,6 +173,21 @@ export class Draft {
   /** The pool's leases. */
   demand({ key }: Pool): Demand {
     return this.#demands.get(key) ?? NO_DEMAND
+  }
+
+  /** How many of them no other pool's job takes away. */
+  idleMin(pool: Pool): number {
+    return Math.min(pool.flavor.idleMin, this.idleTarget(pool))
+  }
+
+  /** Pools that keep idle machines. */
+  *idlePools(): Generator<Pool> {
+    for (const flavor of this.view.flavors.values()) {
+      for (const trustDomain of this.view.domains.get(flavor.name) ?? []) {
+        const pool = makePool(flavor, flavor.image, trustDomain)
+        if (this.idleTarget(pool) > 0) yield pool
+      }
+    }
   }
 
   count(flavor: FlavorName, { dying }: { readonly dying: boolean }): number {

@@ -1,2 +1,15 @@
 export { plan } from './plan.ts'
-export type { DoomReason, GrantedLease, HeldMachine, Step, Trouble, View, WaitingLease } from './view.ts'
+export { DEMAND_MS_MAX, standingOf } from './templates.ts'
+export type {
+  AskedFor,
+  DoomReason,
+  GrantedLease,
+  HeldBuild,
+  HeldMachine,
+  Step,
+  Trouble,
+  UnbuildReason,
+  View,
+  WaitingLease,
+  Wish,
+} from './view.ts'

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { anyView, NOW } from '../../../test/coordinator/any-view.ts'
 import { follow } from '../../../test/coordinator/follow.ts'
-import { fits, minus, NO_ROOM, plus } from '../placement/embedded.ts'
+import { fits, isTaken, minus, NO_ROOM, plus } from '../placement/embedded.ts'
 import { plan } from './plan.ts'
 import { fitsFlavor, newestImage } from './pool.ts'
 import type { HeldMachine, Step, View } from './view.ts'
@@ -27,7 +27,7 @@ const machineOf = (view: View, id: HeldMachine['machine']): HeldMachine => {
 
 const used = (view: View, host: string) =>
   view.reservations
-    .filter((each) => each.host === host && each.machine !== undefined)
+    .filter((each) => each.host === host && isTaken(each))
     .reduce((sum, { room }) => plus(sum, room), NO_ROOM)
 
 const properties: Readonly<Record<string, Property>> = {
@@ -149,7 +149,7 @@ const properties: Readonly<Record<string, Property>> = {
   },
 
   'uses a free reservation for its own shape, or gives it back': ({ view, steps }) => {
-    const free = view.reservations.filter(({ machine }) => machine === undefined)
+    const free = view.reservations.filter((each) => !isTaken(each))
     const connected = new Set(view.hosts.filter((each) => each.connected).map(({ host }) => host))
     const dropped = of(steps, 'drop').map(({ reservation }) => reservation)
     const named = of(steps, 'name').map(({ reservation }) => reservation)

@@ -8,7 +8,8 @@
 import { Draft } from './draft.ts'
 import { endOverdue, grant, refuseHopeless } from './leases.ts'
 import { supply } from './supply.ts'
-import { retire, trimSurplus } from './trim.ts'
+import { wish } from './templates.ts'
+import { replaceAged, retire, trimSurplus } from './trim.ts'
 import type { Step, View } from './view.ts'
 
 /** The steps to take at monotonic time `now`, in order. The same view and time give the same steps. */
@@ -18,7 +19,9 @@ export function plan(view: View, now: number): readonly Step[] {
   refuseHopeless(draft)
   grant(draft)
   retire(draft)
+  replaceAged(draft)
   trimSurplus(draft)
+  wish(draft)
   supply(draft)
   return inOrder(draft.steps)
 }

@@ -55,14 +55,25 @@ export const specFor = ({ flavor, trustDomain }: Pool, image: HostImage): Machin
   diskGiB: flavor.diskGiB,
   network: flavor.network,
   trustDomain,
+  sharing: flavor.sharing,
   allowEmulation: flavor.allowEmulation,
 })
+
+/** Why this host makes no machines of the pool, whatever room it has. */
+export function refusal(facts: HostFacts, pool: Pool, image: HostImage | undefined): string | undefined {
+  if (!image) return `has no image ${pool.image}`
+  if (facts.acceleration === 'emulated' && !pool.flavor.allowEmulation) {
+    return `only emulates, which flavor ${pool.flavor.name} does not allow`
+  }
+  return undefined
+}
 
 /** True while a machine of this spec is still what its flavor asks for. */
 export const fitsFlavor = (spec: MachineSpec, flavor: Flavor): boolean =>
   spec.vcpus === flavor.vcpus &&
   spec.memoryMiB === flavor.memoryMiB &&
   spec.diskGiB === flavor.diskGiB &&
+  (spec.sharing ?? 'trust-domain') === flavor.sharing &&
   spec.allowEmulation === flavor.allowEmulation &&
   spec.network.allow.join() === flavor.network.allow.join()
 

@@ -4,9 +4,18 @@
  * neither kills another one next turn nor sees its room taken by somebody behind it.
  */
 import type { Capacity, Flavor, FlavorName, HostId, Reservation } from '../../model/index.ts'
-import { type Candidate, fits, freeRoom, minus, NO_ROOM, plus, roomFor } from '../placement/embedded.ts'
+import {
+  type Candidate,
+  fits,
+  freeRoom,
+  isTaken,
+  minus,
+  NO_ROOM,
+  plus,
+  roomFor,
+} from '../placement/embedded.ts'
 import type { Draft } from './draft.ts'
-import type { HeldMachine } from './view.ts'
+import type { HeldBuild, HeldMachine } from './view.ts'
 
 interface HostRoom extends Candidate {
   /** Room of dying machines, less what earlier demands wait for. */
@@ -24,7 +33,7 @@ export class Room {
     for (const [host, { capacity }] of draft.hosts) {
       const all = onHost.get(host) ?? []
       const free = freeRoom(capacity, all)
-      const spare = all.filter(({ machine }) => machine === undefined)
+      const spare = all.filter((each) => !isTaken(each))
       this.#hosts.set(host, { host, capacity, free, coming: NO_ROOM, spare })
     }
     for (const machine of draft.machines.values()) {
@@ -32,6 +41,7 @@ export class Room {
       if (machine.state !== 'doomed') flavor.living += 1
       else this.dying(machine)
     }
+    for (const build of draft.view.builds) if (build.state === 'over') this.ending(build)
   }
 
   host(host: HostId): HostRoom | undefined {
@@ -54,6 +64,11 @@ export class Room {
     this.dying(machine)
   }
 
+  /** A build that gives its room back. */
+  ending({ host, shape }: Pick<HeldBuild, 'host' | 'shape'>): void {
+    this.#change(host, ({ coming }) => ({ coming: plus(coming, roomFor(shape)) }))
+  }
+
   /** Room to take now without taking what an earlier demand waits for. */
   available(host: HostId, need: Capacity): boolean {
     const room = this.#hosts.get(host)
@@ -69,7 +84,16 @@ export class Room {
   /** Keeps what will be free on the host for this demand, and its place under the limit. */
   claim(host: HostId, flavor: Flavor, need: Capacity): void {
     this.claimLimit(flavor)
+    this.claimRoom(host, need)
+  }
+
+  claimRoom(host: HostId, need: Capacity): void {
     this.#change(host, ({ coming }) => ({ coming: minus(coming, need) }))
+  }
+
+  /** Takes room now that is no machine's. */
+  takeRoom(host: HostId, need: Capacity): void {
+    this.#change(host, ({ free }) => ({ free: minus(free, need) }))
   }
 
   /** True if a free reservation of that very shape waits on the host. */

@@ -2,37 +2,42 @@
  * The plan's part about machines to come: who needs one, where it goes, and who must make room.
  * Jobs that wait come first, in order; then idle machines for pools that keep some, which never push anybody out.
  */
-import type {
-  Capacity,
-  Failure,
-  FlavorName,
-  HostFacts,
-  HostId,
-  HostImage,
-  MachineSpec,
-} from '../../model/index.ts'
-import { bestFit, NO_ROOM, plus, roomFor, shortOf } from '../placement/embedded.ts'
-import { type Draft, oldestFirst, type Stock } from './draft.ts'
-import { makePool, newestImage, type Pool, poolOf, specFor } from './pool.ts'
+import { type Failure, type HostId, shapeOf } from '../../model/index.ts'
+import { bestFit, fits, roomFor, shortOf } from '../placement/embedded.ts'
+import { beginBuilds, beginOverdueBuilds, endBuilds } from './builds.ts'
+import { candidates, type Named } from './candidates.ts'
+import type { Draft } from './draft.ts'
+import { type Pool, poolOf, specFor } from './pool.ts'
 import { Room } from './room.ts'
-import type { HeldMachine, Trouble } from './view.ts'
+import { isTemplateComing, isWarm } from './templates.ts'
+import type { HeldMachine, WaitingLease } from './view.ts'
+import { fewestYielding, firstOfFlavor, type Ground, letGo } from './yield.ts'
 
-interface Supply {
-  readonly draft: Draft
-  readonly room: Room
-  /** Machines in the making that nobody waits for: the first to go when room is short. */
-  readonly spare: Set<HeldMachine>
+/** Who has waited for longer keeps the room that becomes free on one host until it is enough. */
+const HOLD_AFTER_MS = 60_000
+
+interface Supply extends Ground {
   /** Pools for which nothing more can be done in this turn, and why. */
   readonly exhausted: Map<string, Failure>
-  /** Machines named in this turn. */
-  readonly named: { readonly host: HostId; readonly spec: MachineSpec }[]
+  /** Hosts whose room a lease collects. */
+  readonly held: Set<HostId>
+  readonly named: Named[]
 }
 
 /** Names new machines, dooms idle ones for the room of jobs that wait, says of each waiting lease why it waits. */
 export function supply(draft: Draft): void {
-  const room = new Room(draft)
   const queues = queueUp(draft)
-  const state: Supply = { draft, room, spare: spareMaking(draft), exhausted: new Map(), named: [] }
+  const state: Supply = {
+    draft,
+    room: new Room(draft),
+    spare: spareMaking(draft),
+    ending: new Set(),
+    exhausted: new Map(),
+    held: new Set(),
+    named: [],
+  }
+  endBuilds(state)
+  beginOverdueBuilds(state)
   const positions = new Map<string, number>()
   for (const lease of draft.waiting) {
     const flavor = draft.view.flavors.get(lease.flavor)
@@ -41,23 +46,19 @@ export function supply(draft: Draft): void {
     const { key } = pool
     const position = (positions.get(key) ?? 0) + 1
     positions.set(key, position)
-    const making = queues.get(key)?.making ?? 0
-    const reason = position <= making ? undefined : supplyLease(state, pool)
-    draft.steps.push({
-      do: 'wait',
-      lease: lease.id,
-      position,
-      making,
-      ...(reason ? { reason } : {}),
-    })
+    const making = queues.get(key)?.making.length ?? 0
+    const reason = position <= making ? undefined : supplyLease(state, pool, lease)
+    draft.steps.push({ do: 'wait', lease: lease.id, position, making, ...(reason ? { reason } : {}) })
   }
-  for (const pool of idlePools(draft)) supplyIdle(state, pool)
-  for (const { id } of room.spares()) draft.steps.push({ do: 'drop', reservation: id })
+  const awaited = [...queues.values()].flatMap(({ waiting, making }) => making.slice(0, waiting))
+  beginBuilds(state, [...awaited, ...state.named])
+  for (const pool of draft.idlePools()) supplyIdle(state, pool)
+  for (const { id } of state.room.spares()) draft.steps.push({ do: 'drop', reservation: id })
 }
 
 interface Queue {
   waiting: number
-  readonly making: number
+  readonly making: readonly HeldMachine[]
 }
 
 function queueUp(draft: Draft): Map<string, Queue> {
@@ -66,7 +67,7 @@ function queueUp(draft: Draft): Map<string, Queue> {
     const flavor = draft.view.flavors.get(lease.flavor)
     if (!flavor) continue
     const pool = poolOf(lease, flavor)
-    const queue = queues.get(pool.key) ?? { waiting: 0, making: draft.stock(pool).making.length }
+    const queue = queues.get(pool.key) ?? { waiting: 0, making: draft.stock(pool).making }
     queue.waiting += 1
     queues.set(pool.key, queue)
   }
@@ -84,26 +85,17 @@ function spareMaking(draft: Draft): Set<HeldMachine> {
   return spare
 }
 
-function* idlePools(draft: Draft): Generator<Pool> {
-  for (const flavor of draft.view.flavors.values()) {
-    if (flavor.idle === 0 && !draft.view.standings.has(flavor.name)) continue
-    for (const trustDomain of draft.view.domains.get(flavor.name) ?? []) {
-      yield makePool(flavor, flavor.image, trustDomain)
-    }
-  }
-}
-
 function supplyIdle(supply: Supply, pool: Pool): void {
   const { draft, room } = supply
-  const { ready, making }: Stock = draft.stock(pool)
+  const { ready, making } = draft.stock(pool)
   const missing = draft.idleTarget(pool) - ready.length - Math.max(0, making.length - draft.made(pool))
   for (let made = 0; made < missing; made += 1) {
-    if (!room.underLimit(pool.flavor) || heldBack(supply, pool) || make(supply, pool)) return
+    if (!room.underLimit(pool.flavor) || heldBack(supply, pool) || make(supply, pool, 'idle')) return
   }
 }
 
 /** `undefined`: a machine was named for it. Else why not. */
-function supplyLease(supply: Supply, pool: Pool): Failure | undefined {
+function supplyLease(supply: Supply, pool: Pool, lease: WaitingLease): Failure | undefined {
   const known = supply.exhausted.get(pool.key)
   if (known) return known
   const { draft, room } = supply
@@ -115,17 +107,27 @@ function supplyLease(supply: Supply, pool: Pool): Failure | undefined {
     supply.exhausted.set(pool.key, held)
     return held
   }
-  const possible = candidates(supply, pool).open.length > 0
+  const possible = candidates(supply.draft, supply.named, pool).open.length > 0
   if (possible && !room.underLimit(flavor)) {
     const reason: Failure = { code: 'too_busy', args: { what: `flavor ${flavor.name}`, limit: flavor.limit } }
-    while (!room.willBeUnderLimit(flavor) && doomOldest(supply, flavor.name));
+    while (!room.willBeUnderLimit(flavor)) {
+      const oldest = firstOfFlavor(supply, flavor.name)
+      if (!oldest) break
+      letGo(supply, [oldest], flavor.name)
+    }
     if (room.willBeUnderLimit(flavor)) room.claimLimit(flavor)
     else supply.exhausted.set(pool.key, reason)
     return reason
   }
-  const reason = make(supply, pool)
-  if (reason && !makeRoom(supply, pool)) supply.exhausted.set(pool.key, reason)
-  return reason
+  const reason = make(supply, pool, 'job')
+  if (!reason) return undefined
+  const told = makeRoom(supply, pool)
+  if (told !== undefined) return withDetail(reason, told)
+  const waitedMs = draft.view.wallMs - lease.askedAtMs
+  const host = waitedMs > HOLD_AFTER_MS ? hold(supply, pool) : undefined
+  const final = host === undefined ? reason : withDetail(reason, `${host} keeps what becomes free for it`)
+  supply.exhausted.set(pool.key, final)
+  return final
 }
 
 /** Why the pool's policy makes no machine now. */
@@ -137,19 +139,26 @@ function heldBack({ draft, named }: Supply, pool: Pool): Failure | undefined {
   return taken < growth ? undefined : { code: 'growth_limited', args: { flavor } }
 }
 
-/** Names one machine of the pool where it fits best; else says what each host lacks. */
-function make(supply: Supply, pool: Pool): Failure | undefined {
+/**
+ * Names one machine of the pool where it fits best, rather where it is cloned than where it boots; else says what each
+ * host lacks. One that nobody waits for is not booted where a template is on its way.
+ */
+function make(supply: Supply, pool: Pool, purpose: 'job' | 'idle'): Failure | undefined {
   const { draft, room } = supply
   const need = roomFor(pool.flavor)
-  const { open, reasons, trouble } = candidates(supply, pool)
+  const { open, reasons, trouble } = candidates(draft, supply.named, pool)
   const roomy = open.flatMap(({ host, image }) => {
     const candidate = room.host(host)
-    return candidate && room.available(host, need) ? [{ ...candidate, image }] : []
-  })
-  const best = roomy.find(({ host }) => room.hasSpare(host, need)) ?? bestFit(roomy, need)
-  if (best) {
-    const { host, image } = best
     const spec = specFor(pool, image)
+    if (!candidate || !room.available(host, need)) return []
+    if (purpose === 'idle' && isTemplateComing(draft, host, shapeOf(spec))) return []
+    return [{ ...candidate, spec, warm: isWarm(draft, host, shapeOf(spec)) }]
+  })
+  const warm = roomy.filter((each) => each.warm)
+  const choice = warm.length > 0 ? warm : roomy
+  const best = choice.find(({ host }) => room.hasSpare(host, need)) ?? bestFit(choice, need)
+  if (best) {
+    const { host, spec } = best
     const spare = room.take(host, pool.flavor.name, need)
     supply.named.push({ host, spec })
     draft.steps.push(spare ? { do: 'name', reservation: spare.id, spec } : { do: 'reserve', host, spec })
@@ -162,112 +171,47 @@ function make(supply: Supply, pool: Pool): Failure | undefined {
   return { code: 'no_capacity', args: { flavor: pool.flavor.name, detail } }
 }
 
-/** Waits for room that is coming, or dooms idle machines on the host where the fewest must go. True if either helps. */
-function makeRoom(supply: Supply, pool: Pool): boolean {
-  const { room } = supply
+/** Waits for room that is coming, or lets others go on the host where the fewest must. Says which; undefined: neither helps. */
+function makeRoom(supply: Supply, pool: Pool): string | undefined {
+  const { draft, room } = supply
   const need = roomFor(pool.flavor)
-  const { open } = candidates(supply, pool)
-  const coming = open.find(({ host }) => room.willFit(host, need))
-  const choice = coming ? { host: coming.host, victims: [] } : fewestVictims(supply, open, need)
-  if (!choice) return false
-  for (const machine of choice.victims) doomForRoom(supply, machine)
+  const hosts = candidates(draft, supply.named, pool).open.map(({ host }) => host)
+  const coming = hosts.find((host) => room.willFit(host, need))
+  const choice = coming ? { host: coming, all: [] } : fewestYielding(supply, hosts, need)
+  if (!choice) return undefined
+  letGo(supply, choice.all, pool.flavor.name)
   room.claim(choice.host, pool.flavor, need)
-  return true
+  return makingRoom(supply, choice.host)
 }
 
-function fewestVictims(
-  supply: Supply,
-  open: Candidates['open'],
-  need: Capacity,
-): { readonly host: HostId; readonly victims: readonly HeldMachine[] } | undefined {
-  return open
-    .flatMap(({ host }) => {
-      const victims = victimsOn(supply, host, need)
-      return victims ? [{ host, victims }] : []
-    })
-    .sort((a, b) => a.victims.length - b.victims.length)[0]
+/** The host that lacks least collects room for it from now on, which nobody who came later gets. */
+function hold({ draft, room, held, named }: Supply, pool: Pool): HostId | undefined {
+  const need = roomFor(pool.flavor)
+  const [nearest] = candidates(draft, named, pool)
+    .open.flatMap(({ host }) => room.host(host) ?? [])
+    .filter(({ host, capacity }) => !held.has(host) && fits(capacity, need))
+    .sort((a, b) => b.free.memoryMiB - a.free.memoryMiB || (a.host < b.host ? -1 : 1))
+  if (!nearest) return undefined
+  held.add(nearest.host)
+  room.claim(nearest.host, pool.flavor, need)
+  return nearest.host
 }
 
-/** The first idle machines on `host` that must go for `need` to fit; `undefined` if all of them are not enough. */
-function victimsOn(supply: Supply, host: HostId, need: Capacity): HeldMachine[] | undefined {
-  const victims: HeldMachine[] = []
-  let freed = NO_ROOM
-  for (const machine of yielding(supply)) {
-    if (machine.host !== host) continue
-    victims.push(machine)
-    freed = plus(freed, roomFor(machine.spec))
-    if (supply.room.willFit(host, need, freed)) return victims
-  }
-  return undefined
-}
-
-/** Machines that yield to a job: those in the making that nobody waits for, then idle ones. A flavor's `idle` is a target. */
-function yielding({ draft, spare }: Supply): HeldMachine[] {
-  const ready = [...draft.stocks()].flatMap(([, stock]) => stock.ready)
-  return [...[...spare].sort(oldestFirst), ...ready.sort(oldestFirst)]
-}
-
-/** False: none of the flavor is left that may go. */
-function doomOldest(supply: Supply, flavor: FlavorName): boolean {
-  const machine = yielding(supply).find(({ spec }) => spec.flavor === flavor)
-  if (machine) doomForRoom(supply, machine)
-  return machine !== undefined
-}
-
-function doomForRoom({ draft, room, spare }: Supply, machine: HeldMachine): void {
-  draft.doom(machine, 'room')
-  room.doomed(machine)
-  spare.delete(machine)
-}
-
-interface Candidates {
-  /** Hosts that could take the pool's machine if they had room. */
-  readonly open: readonly { readonly host: HostId; readonly image: HostImage }[]
-  /** Why others could not. */
-  readonly reasons: readonly string[]
-  readonly trouble: Trouble | undefined
-}
-
-function candidates(supply: Supply, pool: Pool): Candidates {
-  const open: { host: HostId; image: HostImage }[] = []
-  const reasons: string[] = []
-  let worst: Trouble | undefined
-  const { draft } = supply
-  for (const [host, facts] of draft.hosts) {
-    const image = newestImage(facts, pool.image)
-    const trouble = image && resting(supply, host, image, pool)
-    const reason = refusal(facts, pool, image)
-    if (trouble) worst ??= trouble
-    if (image && !reason && !trouble) open.push({ host, image })
-    else reasons.push(`${host} ${reason ?? 'rests after failures'}`)
-  }
-  for (const { host, connected } of draft.view.hosts) if (!connected) reasons.push(`${host} is not connected`)
-  return { open, reasons, trouble: worst }
-}
-
-function refusal(facts: HostFacts, pool: Pool, image: HostImage | undefined): string | undefined {
-  if (!image) return `has no image ${pool.image}`
-  if (facts.acceleration === 'emulated' && !pool.flavor.allowEmulation) {
-    return `only emulates, which flavor ${pool.flavor.name} does not allow`
-  }
-  return undefined
-}
-
-/** After a failure a host rests; then one machine at a time shows whether it can again. */
-function resting({ draft, named }: Supply, host: HostId, image: HostImage, pool: Pool): Trouble | undefined {
-  const same = (spec: MachineSpec): boolean => spec.flavor === pool.flavor.name && spec.image === image.digest
-  const trouble = draft.view.troubles.find(
-    (each) => each.host === host && each.flavor === pool.flavor.name && each.image === image.digest,
+/** "h1 makes room: 2 machines of tiny are going". */
+function makingRoom({ draft, ending }: Supply, host: HostId): string {
+  const going = [...draft.machines.values()].filter((each) => each.host === host && each.state === 'doomed')
+  const machines = [...Map.groupBy(going, ({ spec }) => spec.flavor)].map(([flavor, all]) =>
+    all.length === 1 ? `1 machine of ${flavor} is going` : `${all.length} machines of ${flavor} are going`,
   )
-  if (!trouble) return undefined
-  if (draft.now < trouble.untilMs) return trouble
-  const trying =
-    named.some((each) => each.host === host && same(each.spec)) ||
-    [...draft.machines.values()].some(
-      (each) =>
-        each.host === host && same(each.spec) && (each.state === 'named' || each.state === 'creating'),
-    )
-  return trying ? trouble : undefined
+  const builds = draft.view.builds.filter((build) => build.host === host)
+  const ends = builds.some((build) => build.state === 'over' || ending.has(build))
+  return `${host} makes room: ${[...machines, ...(ends ? ['a template is not built'] : [])].join(', ')}`
+}
+
+const withDetail = ({ code, args }: Failure, more: string): Failure => {
+  const { detail } = args
+  if (detail === undefined) return { code, args }
+  return { code, args: { ...args, detail: `${detail}; ${more}`.slice(0, DETAIL_CHARS_MAX) } }
 }
 
 const DETAIL_CHARS_MAX = 500

@@ -17,9 +17,19 @@ export function retire(draft: Draft): void {
   }
 }
 
+/** Dooms machines that have been idle for too long: one of a pool at a time, the next when its successor is ready. */
+export function replaceAged(draft: Draft): void {
+  for (const [, { ready, making }] of draft.stocks()) {
+    const [oldest] = ready.toSorted((a, b) => a.stateAtMs - b.stateAtMs)
+    const pool = oldest && draft.poolOf(oldest)
+    if (!pool || making.length > 0) continue
+    if (draft.now - oldest.stateAtMs > pool.flavor.idleAgeMsMax) draft.doom(oldest, 'age')
+  }
+}
+
 /**
- * Dooms ready machines beyond what the pool keeps, oldest first, once they have been idle for long enough. One in the making stays: a lease that comes before it
- * is ready will have it sooner than a new one.
+ * Dooms ready machines beyond what the pool keeps, oldest first, once they have been idle for long enough. One in the
+ * making stays: a lease that comes before it is ready will have it sooner than a new one.
  */
 export function trimSurplus(draft: Draft): void {
   for (const [, stock] of draft.stocks()) {

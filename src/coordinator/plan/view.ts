@@ -14,6 +14,7 @@ import type {
   MachineSpec,
   Reservation,
   ReservationId,
+  TemplateShape,
   TrustDomain,
 } from '../../model/index.ts'
 import type { Standing } from '../policy/index.ts'
@@ -52,6 +53,35 @@ export interface Trouble {
   readonly failure: Failure
 }
 
+/** Room on a host in which a template is built, one at a time. */
+export interface HeldBuild {
+  readonly reservation: ReservationId
+  readonly host: HostId
+  readonly shape: TemplateShape
+  /** `over`: left the wanted set; its room is free once its host, knowing that, builds nothing of the shape. */
+  readonly state: 'wanted' | 'over'
+  /** The first generation of its host's wanted set that says so. */
+  readonly since: number
+  /** Its host has spoken since it knows of this. */
+  readonly heard: boolean
+}
+
+/** A template that a host shall have. */
+export interface Wish {
+  readonly shape: TemplateShape
+  /** Monotonic; since when. */
+  readonly sinceMs: number
+}
+
+/** Somebody has asked for such machines. The image is a name. */
+export interface AskedFor {
+  readonly flavor: FlavorName
+  readonly image: string
+  readonly trustDomain: TrustDomain
+  /** Monotonic; the last time. */
+  readonly atMs: number
+}
+
 export interface View {
   readonly flavors: ReadonlyMap<FlavorName, Flavor>
   /** Trust domains that idle machines of a flavor are kept for. */
@@ -64,6 +94,12 @@ export interface View {
   readonly machines: readonly HeldMachine[]
   readonly reservations: readonly Reservation[]
   readonly troubles: readonly Trouble[]
+  readonly builds: readonly HeldBuild[]
+  /** What each host was told last to have templates of, most wanted first. */
+  readonly wishes: ReadonlyMap<HostId, readonly Wish[]>
+  readonly demands: readonly AskedFor[]
+  /** Of the wall clock now; leases say by it when they were asked for. */
+  readonly wallMs: number
 }
 
 /** Why a machine must go. */
@@ -76,6 +112,10 @@ export type DoomReason =
   | 'stale'
   /** Its host could not reach it for too long. */
   | 'suspect'
+  /** It was idle for longer than its flavor keeps one. */
+  | 'age'
+
+export type UnbuildReason = 'done' | 'blocked' | 'unwanted' | 'room'
 
 export type Step =
   /** The lease is over; its machine, if it has one, is doomed with it. */
@@ -86,13 +126,25 @@ export type Step =
       readonly failure: Failure
     }
   | { readonly do: 'grant'; readonly lease: LeaseId; readonly machine: MachineId }
-  | { readonly do: 'doom'; readonly machine: MachineId; readonly why: DoomReason }
+  | {
+      readonly do: 'doom'
+      readonly machine: MachineId
+      readonly why: DoomReason
+      /** Whose job needs the room. */
+      readonly for?: FlavorName
+    }
   /** Give a free reservation back. */
   | { readonly do: 'drop'; readonly reservation: ReservationId }
   /** A new machine in a free reservation. */
   | { readonly do: 'name'; readonly reservation: ReservationId; readonly spec: MachineSpec }
   /** New room on the host, and a new machine in it. */
   | { readonly do: 'reserve'; readonly host: HostId; readonly spec: MachineSpec }
+  /** From now on the host shall have templates of these shapes, most wanted first. */
+  | { readonly do: 'wish'; readonly host: HostId; readonly shapes: readonly TemplateShape[] }
+  /** New room on the host, and a template is built in it. */
+  | { readonly do: 'build'; readonly host: HostId; readonly shape: TemplateShape }
+  /** The build gives its room back: it is done, failed, not wanted any more, or a job needs the room. */
+  | { readonly do: 'unbuild'; readonly reservation: ReservationId; readonly why: UnbuildReason }
   /** The lease goes on waiting, and why. */
   | {
       readonly do: 'wait'

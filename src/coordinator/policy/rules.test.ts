@@ -68,6 +68,10 @@ function turnOfPlan(pool: Pool, standing: Standing): { readonly removed: number;
       machine,
     })),
     troubles: [],
+    builds: [],
+    wishes: new Map(),
+    demands: [],
+    wallMs: NOW,
   }
   const steps = plan(view, NOW)
   return {

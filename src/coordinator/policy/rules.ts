@@ -47,13 +47,16 @@ export interface Spare {
   readonly making: number
 }
 
+/** A machine that came too late for its job waits so long for another, unless a policy says how long. */
+const SURPLUS_KEPT_MS = 60_000
+
 /** A flavor that only says how many idle machines it keeps. */
 export const fixedIdle = (idleCount: number): MachineRules => ({
   dialect: 'docker-machine',
   idleCount,
   idleCountMin: 0,
   idleScaleFactor: 0,
-  idleTimeMs: 0,
+  idleTimeMs: SURPLUS_KEPT_MS,
 })
 
 /** Machines to keep beyond those that waiting jobs get. */

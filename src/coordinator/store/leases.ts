@@ -12,7 +12,14 @@ import {
   timeline,
   trustDomain,
 } from '../../api/server.ts'
-import { assert, type Lease, type LeaseEnd, type TimelineStep } from '../../model/index.ts'
+import {
+  assert,
+  type FlavorName,
+  type Lease,
+  type LeaseEnd,
+  type TimelineStep,
+  type TrustDomain,
+} from '../../model/index.ts'
 import { statement } from './statement.ts'
 
 /** A lease with what a restart, or a person who asks why, needs besides. */
@@ -75,6 +82,30 @@ export function selectEnded(
     limit: filter.limit,
   })
   return rows.map((each) => parse(each, 0))
+}
+
+/** What was asked for since then: flavor, image if another than its flavor's, trust domain; the latest last. */
+export interface Asked {
+  readonly flavor: FlavorName
+  readonly image: string | undefined
+  readonly trustDomain: TrustDomain
+  readonly atMs: number
+}
+
+const asked = z.strictObject({
+  flavor: flavorName,
+  image: optional(z.string()),
+  trustDomain,
+  atMs: z.int(),
+})
+
+export function selectAsked(db: DatabaseSync, sinceMs: number): Asked[] {
+  const rows = statement(
+    db,
+    `SELECT flavor, image, trust_domain AS trustDomain, max(asked_at_ms) AS atMs FROM lease
+       WHERE asked_at_ms >= ? GROUP BY flavor, image, trust_domain ORDER BY atMs`,
+  ).all(Math.round(sinceMs))
+  return rows.map((each) => asked.parse(each))
 }
 
 /** Writes a lease as it is now, new or known. */

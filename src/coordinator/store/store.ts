@@ -7,7 +7,15 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { z } from 'zod'
 import { type DatabaseId, type MachineId, parseId } from '../../model/index.ts'
-import { type LeaseRecord, pruneEnded, selectEnded, selectLive, upsertLease } from './leases.ts'
+import {
+  type Asked,
+  type LeaseRecord,
+  pruneEnded,
+  selectAsked,
+  selectEnded,
+  selectLive,
+  upsertLease,
+} from './leases.ts'
 import { lockDatabase } from './lock.ts'
 import { migrate } from './migrate.ts'
 import { deleteServed, insertServed, type Served, selectServed } from './served.ts'
@@ -33,6 +41,8 @@ export interface Store {
     readonly id?: string
     readonly limit: number
   }): readonly LeaseRecord[]
+  /** What was asked for since then, wall clock. */
+  asked(sinceMs: number): readonly Asked[]
   /** Machines that were granted once and are not known to be gone. */
   served(): readonly Served[]
   /** Durable when this returns; throws `database_failed` and changes nothing otherwise. */
@@ -99,6 +109,7 @@ function build(db: DatabaseSync, { file, makeId, unlock }: Around): Store {
       }),
     liveLeases: (aliveAtMs) => guarded(file, () => selectLive(db, aliveAtMs)),
     endedLeases: (filter) => guarded(file, () => selectEnded(db, filter)),
+    asked: (sinceMs) => guarded(file, () => selectAsked(db, sinceMs)),
     served: () => guarded(file, () => selectServed(db)),
     commit: (changes) =>
       guarded(file, () =>

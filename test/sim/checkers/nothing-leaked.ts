@@ -26,6 +26,8 @@ export const nothingLeaked: MakeChecker = () => {
       for (const host of scene.hosts) {
         for (const { what, machine } of owned(host)) {
           if (wanted.get(host.id)?.has(machine)) continue
+          // What is booted to be frozen is never wanted, and comes and goes.
+          if (!unwantedSinceMs.has(machine)) unwantedSinceMs.set(machine, scene.now())
           if ((unwantedSinceMs.get(machine) ?? 0) <= sinceMs) return `${host.id} still has ${what}, unwanted`
         }
       }

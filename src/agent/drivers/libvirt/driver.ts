@@ -23,6 +23,7 @@ import type {
   TemplateRequest,
 } from '../driver.ts'
 import { resourceName } from '../resource-name.ts'
+import { untilGone } from '../until-gone.ts'
 import { attachConsole, consoleTail } from './console.ts'
 import { ensureDirectory } from './directory.ts'
 import { MachineWatch } from './events.ts'
@@ -121,7 +122,7 @@ export class LibvirtDriver implements Driver {
         makeTemplate(shop, { ...request, machine, wallMs: systemClock.wall(), signal: inner }),
       )
     } finally {
-      await this.#raze(shop, machine)
+      await untilGone({ clock: systemClock, destroy: () => this.#raze(shop, machine) })
       this.#moulds.delete(machine)
     }
   }

@@ -80,7 +80,8 @@ export class VirtualHost {
 
   /** A name for a machine that is to be frozen, which no coordinator gives. */
   mould(): MachineId {
-    return parseId('MachineId', `m-z${String(++this.#moulds).padStart(25, '0')}`)
+    const host = this.id.replace(/[ilou]/g, 'x')
+    return parseId('MachineId', `m-z${host}${String(++this.#moulds).padStart(25 - host.length, '0')}`)
   }
 
   /** The domain's guest begins to run. */

@@ -10,6 +10,7 @@ import {
 } from '../../../model/index.ts'
 import type { Driver, Template, TemplateRequest } from '../driver.ts'
 import { mouldSpec } from '../mould-spec.ts'
+import { untilGone } from '../until-gone.ts'
 import { clone } from './clone.ts'
 import type { Act } from './effects.ts'
 import type { VirtualHost } from './host.ts'
@@ -63,7 +64,7 @@ export function templatesOf(
       try {
         return await build(request, machine)
       } finally {
-        await destroy(machine)
+        await untilGone({ clock: options.clock, destroy: () => destroy(machine) })
         moulds.delete(machine)
       }
     },
