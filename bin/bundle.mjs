@@ -1,12 +1,12 @@
 /**
- * bundle OUT_DIR: all processes as one file, main.cjs. What a command does not need stays unevaluated text in it: a
+ * bundle OUT_DIR: all processes as one file, main.cjs, but for the inspector of images, which sees no file but its own
+ * program: inspector.cjs. What a command does not need stays unevaluated text in it: a
  * dynamic import of ours becomes a function that evaluates its modules when it is called.
  *
  * CommonJS, since an ES import of a Node built-in reads all of its exports, and some of those load half of Node
  * (`node:http` brings a WebSocket client). Start-up is everybody's time.
  */
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { build } from 'esbuild'
 
 /** Libraries stay packages, but for the one that every call needs. */
@@ -29,8 +29,9 @@ const lazyChildProcess = {
 }
 
 await build({
-  entryPoints: ['src/cli/main.ts'],
-  outfile: join(process.argv[2], 'main.cjs'),
+  entryPoints: { main: 'src/cli/main.ts', inspector: 'src/agent/images/inspector/main.ts' },
+  outdir: process.argv[2],
+  outExtension: { '.js': '.cjs' },
   bundle: true,
   format: 'cjs',
   platform: 'node',

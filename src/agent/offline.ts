@@ -1,8 +1,9 @@
 /** What can be asked of a host whose agent does not run. Each takes the agent's lock, so that none starts meanwhile. */
+import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Finding } from '../api/index.ts'
-import { systemClock } from '../model/index.ts'
+import { type ImageDigest, systemClock } from '../model/index.ts'
 import { audit } from './audit.ts'
 import { type AgentConfig, layoutOf, readAgentConfig } from './config.ts'
 import type { DriverFacts } from './drivers/driver.ts'
@@ -56,4 +57,18 @@ async function withLock<T>(configDir: string, task: (config: AgentConfig) => Pro
   } finally {
     release()
   }
+}
+
+/** Machines of this host per image, as it remembers them itself, whether or not an agent lives. */
+export async function imagesInUse({
+  run,
+  state,
+}: Pick<AgentConfig, 'run' | 'state'>): Promise<ReadonlyMap<ImageDigest, number>> {
+  const counts = new Map<ImageDigest, number>()
+  const { records } = layoutOf({ run, state })
+  if (!existsSync(records)) return counts
+  for (const { spec } of await (await fileRecords(records)).load()) {
+    counts.set(spec.image, (counts.get(spec.image) ?? 0) + 1)
+  }
+  return counts
 }

@@ -9,7 +9,7 @@ const HOST = 'This host:'
 
 /** What a group of commands is about. */
 export const GROUPS: Readonly<Record<string, string>> = {
-  image: 'build, list and remove images',
+  image: 'build, import, list and remove images',
   token: 'make, list and revoke tokens of runners',
   'custom-executor': 'the four stages that gitlab-runner calls',
 }
@@ -119,6 +119,24 @@ export const declarations: readonly Declaration[] = [
     load: async () => (await import('./commands/image.ts')).imageBuild,
   },
   {
+    name: 'image import',
+    arguments: '<file>',
+    group: HOST,
+    summary: 'take in a qcow2 file, looked at in a sandbox before anything opens it',
+    options: [
+      ['--name <name>', "the image's name (the file's)"],
+      ['--release <version>', 'which of that name: the highest is the newest (1)'],
+      ['--digest <digest>', 'what the file must be, as sha256:…'],
+      ['--user <name>', 'whom to log in as (root)'],
+      ['--firmware <firmware>', 'bios or uefi (bios)'],
+      ['--memory <MiB>', 'what a machine of it needs at least'],
+      ['--timeout <time>', 'give up after this time; the next import goes on (by size)'],
+      JSON_OPTION,
+    ],
+    examples: ['slipway image import build.qcow2 --name build --release 7 --digest sha256:…'],
+    load: async () => (await import('./commands/image.ts')).imageImport,
+  },
+  {
     name: 'image ls',
     group: HOST,
     summary: 'list the images of this host',
@@ -127,12 +145,34 @@ export const declarations: readonly Declaration[] = [
     load: async () => (await import('./commands/image.ts')).imageList,
   },
   {
+    name: 'image inspect',
+    arguments: '<image>',
+    group: HOST,
+    summary: 'print all there is to know of an image, as JSON',
+    options: [JSON_OPTION],
+    examples: ['slipway image inspect debian', 'slipway image inspect sha256:c057c5'],
+    load: async () => (await import('./commands/image.ts')).imageInspect,
+  },
+  {
     name: 'image rm',
     arguments: '<image...>',
     group: HOST,
     summary: 'remove images that no machine runs from',
-    examples: ['slipway image rm debian'],
-    load: async () => (await import('./commands/image.ts')).imageRemove,
+    options: [['--all', 'every image of that name']],
+    examples: ['slipway image rm sha256:c057c5', 'slipway image rm debian --all'],
+    load: async () => (await import('./commands/image-removal.ts')).imageRemove,
+  },
+  {
+    name: 'image prune',
+    group: HOST,
+    summary: 'remove images that newer ones of their name have replaced',
+    options: [
+      ['--keep <count>', 'of each name, how many stay (1)'],
+      ['--dry-run', 'only say which'],
+      JSON_OPTION,
+    ],
+    examples: ['slipway image prune --keep 2 --dry-run'],
+    load: async () => (await import('./commands/image-removal.ts')).imagePrune,
   },
   {
     name: 'token create',

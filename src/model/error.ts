@@ -231,7 +231,13 @@ export const errorTable = {
     'caller',
     422,
     'image file {file} is refused: {detail}',
-    'convert it to a flat qcow2 first',
+    'if you trust it, make one plain file of it: qemu-img convert -O qcow2 OLD NEW',
+  ),
+  digest_differs: row(
+    'caller',
+    422,
+    'image file {file} has digest {found}, not {wanted}',
+    'fetch it again, or correct the digest',
   ),
   image_in_use: row('caller', 409, 'image {image} is used by {count} machines', 'remove them first'),
   template_unclean: row(

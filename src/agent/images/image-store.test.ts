@@ -1,4 +1,15 @@
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -134,19 +145,58 @@ describe('resolve', () => {
 })
 
 describe('remove', () => {
+  const one = { inUse: none, all: false }
+
   it('removes an image that nothing runs from', async () => {
     await install()
-    await store.remove('tiny', none)
+    await store.remove('tiny', one)
     expect(await files()).toEqual([])
   })
 
   it('refuses while machines run from it', async () => {
     const { digest } = await install()
-    expect(await refusal(store.remove('tiny', new Map([[digest, 2]])))).toEqual([
+    expect(await refusal(store.remove('tiny', { inUse: new Map([[digest, 2]]), all: true }))).toEqual([
       'image_in_use',
-      { image: 'tiny', count: 2 },
+      { image: digest, count: 2 },
     ])
     expect(await store.list()).toHaveLength(1)
+  })
+
+  it('asks which, where a name has several; a digest is one, and all are all', async () => {
+    const older = await install(1)
+    const newer = await install(2, {}, 1_000)
+    expect(await refusal(store.remove('tiny', one))).toEqual([
+      'ambiguous',
+      { name: 'tiny', candidates: `${newer.digest}, ${older.digest}` },
+    ])
+    expect(await store.remove(older.digest, one)).toEqual([older])
+    await install(1)
+    expect(await store.remove('tiny', { ...one, all: true })).toHaveLength(2)
+    expect(await files()).toEqual([])
+  })
+
+  it('removes none of several while machines run from one', async () => {
+    const older = await install(1)
+    await install(2, {}, 1_000)
+    const inUse = new Map([[older.digest, 1]])
+    expect(await refusal(store.remove('tiny', { inUse, all: true }))).toMatchObject(['image_in_use', {}])
+    expect(await store.list()).toHaveLength(2)
+  })
+})
+
+describe('prune', () => {
+  it('keeps the newest of each name and what machines run from, and says what it removed', async () => {
+    const oldest = await install(1)
+    const old = await install(2, {}, 1_000)
+    await install(3, {}, 2_000)
+    await install(4, { name: 'other' })
+    await writeFile(join(store.folder, 'importing.disk'), 'half of an image')
+    const options = { keep: 1, inUse: new Map([[old.digest, 1]]) }
+    expect(await store.prune({ ...options, dryRun: true })).toEqual([oldest])
+    expect(await store.list()).toHaveLength(4)
+    expect(await store.prune({ ...options, dryRun: false })).toEqual([oldest])
+    expect(await store.list()).toHaveLength(3)
+    expect((await files()).filter((name) => name.startsWith('importing'))).toEqual([])
   })
 })
 
@@ -158,6 +208,20 @@ describe('what a kill leaves', () => {
     await writeFile(join(store.folder, `${'0'.repeat(64)}.qcow2`), '')
     expect(await store.list()).toHaveLength(1)
     expect(await files()).toHaveLength(2)
+  })
+
+  it('is kept for a day where the next import may go on with it', async () => {
+    await mkdir(store.folder)
+    for (const [name, ageMs] of [
+      ['importing.disk', 0],
+      ['importing.json', 25 * 3_600_000],
+    ] as const) {
+      await writeFile(join(store.folder, name), '')
+      const at = (Date.now() - ageMs) / 1000
+      await utimes(join(store.folder, name), at, at)
+    }
+    await store.list()
+    expect(await files()).toEqual(['importing.disk'])
   })
 
   it('is left alone while an image is in the making', async () => {

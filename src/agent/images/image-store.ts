@@ -14,7 +14,8 @@ import type { ImageSource } from '../drivers/driver.ts'
 import { isMissing, syncFolder } from '../durable-file.ts'
 import { newestFirst, reported } from './manifest.ts'
 import type { Recipe } from './recipe.ts'
-import { inScratch, removeLeftovers } from './scratch.ts'
+import { discardImport, inScratch, removeLeftovers } from './scratch.ts'
+import { type Surplus, surplus } from './surplus.ts'
 import { diskPath, manifestAt, manifestPath, takeIn } from './take-in.ts'
 
 export interface Install {
@@ -22,6 +23,12 @@ export interface Install {
   readonly recipe: Recipe
   readonly builtAtMs: number
   readonly signal: AbortSignal
+}
+
+export interface Removal {
+  /** Machines per image. */
+  readonly inUse: ReadonlyMap<ImageDigest, number>
+  readonly all: boolean
 }
 
 export class ImageStore implements ImageSource {
@@ -53,16 +60,8 @@ export class ImageStore implements ImageSource {
 
   /** `name` (its newest version), or a digest or its start. Throws `unknown_image`, `ambiguous`. */
   async resolve(written: string): Promise<ImageManifest> {
-    const manifests = await this.manifests()
-    const isDigest = DIGEST_START.test(written)
-    const [found, ...others] = manifests.filter(({ name, digest }) =>
-      isDigest ? digest.startsWith(written) : name === written,
-    )
-    if (found === undefined) throw await this.#unknown(written)
-    if (isDigest && others.length > 0) {
-      const candidates = [found, ...others].map(({ digest }) => digest).join(', ')
-      throw new SlipwayError('ambiguous', { name: written, candidates })
-    }
+    const [found, ...others] = await this.#named(written)
+    if (DIGEST_START.test(written) && others.length > 0) throw ambiguous(written, [found, ...others])
     return found
   }
 
@@ -71,16 +70,44 @@ export class ImageStore implements ImageSource {
     return inScratch(this.folder, (scratch) => takeIn({ ...options, store: this.folder, scratch }))
   }
 
-  /** Removes an image that no machine runs from; `inUse`: machines per digest. Throws `image_in_use`, `unknown_image`. */
-  async remove(written: string, inUse: ReadonlyMap<ImageDigest, number>): Promise<ImageManifest> {
-    const manifest = await this.resolve(written)
-    const count = inUse.get(manifest.digest) ?? 0
-    if (count > 0) throw new SlipwayError('image_in_use', { image: written, count })
-    const hex = hexOf(manifest.digest)
-    await rm(manifestPath(this.folder, hex), { force: true })
-    await rm(diskPath(this.folder, hex), { force: true })
+  /**
+   * Removes the one image that is meant, or with `all` each of that name. Which of several a name means changes with
+   * every build: without `all` it is refused. Throws `image_in_use`, `unknown_image`, `ambiguous`.
+   */
+  async remove(written: string, { inUse, all }: Removal): Promise<readonly ImageManifest[]> {
+    const named = await this.#named(written)
+    if (!all && named.length > 1) throw ambiguous(written, named)
+    for (const { digest } of named) {
+      const count = inUse.get(digest) ?? 0
+      if (count > 0) throw new SlipwayError('image_in_use', { image: digest, count })
+    }
+    for (const manifest of named) await this.#remove(manifest)
+    return named
+  }
+
+  /** Removes what `surplus` names, and what an import left that nobody went on with. */
+  async prune(options: Surplus & { readonly dryRun: boolean }): Promise<readonly ImageManifest[]> {
+    const found = surplus(await this.manifests(), options)
+    if (options.dryRun) return found
+    for (const manifest of found) await this.#remove(manifest)
+    await discardImport(this.folder)
+    return found
+  }
+
+  async #remove({ digest }: ImageManifest): Promise<void> {
+    await rm(manifestPath(this.folder, hexOf(digest)), { force: true })
+    await rm(diskPath(this.folder, hexOf(digest)), { force: true })
     await syncFolder(this.folder)
-    return manifest
+  }
+
+  /** All images that `written` may mean, the newest first. */
+  async #named(written: string): Promise<readonly [ImageManifest, ...ImageManifest[]]> {
+    const isDigest = DIGEST_START.test(written)
+    const [found, ...others] = (await this.manifests()).filter(({ name, digest }) =>
+      isDigest ? digest.startsWith(written) : name === written,
+    )
+    if (found === undefined) throw await this.#unknown(written)
+    return [found, ...others]
   }
 
   /** The manifest of an image whose disk is there; undefined otherwise. */
@@ -104,6 +131,9 @@ export class ImageStore implements ImageSource {
     })
   }
 }
+
+const ambiguous = (written: string, images: readonly ImageManifest[]): SlipwayError =>
+  new SlipwayError('ambiguous', { name: written, candidates: images.map(({ digest }) => digest).join(', ') })
 
 /** No name has a colon. Shorter is no name of one image that anybody would write. */
 const DIGEST_START = /^sha256:[0-9a-f]{6,64}$/

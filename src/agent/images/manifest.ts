@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { imageDigest } from '../../api/server.ts'
 import { type HostImage, type ImageManifest, SlipwayError } from '../../model/index.ts'
-import { imageName, imageVersion, memoryMiBMin, type Recipe } from './recipe.ts'
+import { type ImageWords, imageName, imageVersion, memoryMiBMin } from './recipe.ts'
 
 export const MANIFEST_BYTES_MAX = 16 * 1024
 const MIB = 1024 * 1024
@@ -24,7 +24,7 @@ const schema = z.strictObject({
 
 /** What a recipe says, joined with what was seen of the file it made. */
 export const manifestOf = (
-  { name, version, os, arch, firmware, user, memoryMiBMin }: Recipe,
+  { name, version, os, arch, firmware, user, memoryMiBMin }: ImageWords,
   seen: Pick<ImageManifest, 'digest' | 'sizeBytes' | 'virtualBytes' | 'builtAt'>,
 ): ImageManifest => ({ name, version, os, arch, firmware, user, memoryMiBMin, ...seen })
 

@@ -24,7 +24,19 @@ const schema = z.strictObject({
   buildMiB: z.int().min(1).max(1_048_576),
 })
 
+const words = schema.omit({ buildMiB: true }).partial({ memoryMiBMin: true })
+
 export type Recipe = z.infer<typeof schema>
+/** `given` as the words of a manifest; `refuse` is told the first key that is wrong. */
+export function imageWords(given: object, refuse: (key: string, detail: string) => never): ImageWords {
+  const parsed = words.safeParse(given)
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]
+  return refuse(String(issue?.path[0]), issue?.message ?? '')
+}
+
+/** What a manifest takes from its recipe, or from whoever brings an image that has none. */
+export type ImageWords = z.infer<typeof words>
 
 /** The recipe `name` in `folder`. Throws `unknown_image`, naming those that are there, and `bad_config`. */
 export async function readRecipe(folder: string, name: string): Promise<Recipe> {

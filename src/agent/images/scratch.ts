@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { takeLock } from '../../files/index.ts'
 import { SlipwayError } from '../../model/index.ts'
 import { isMissing } from '../durable-file.ts'
+import { isAbandoned, ofImport } from './partial.ts'
 
 const LOCK = 'making'
 const PREFIX = 'making-'
@@ -41,18 +42,37 @@ export async function removeLeftovers(store: string): Promise<void> {
   }
 }
 
+/** Removes what an import has copied so far, unless it is at work. */
+export async function discardImport(store: string): Promise<void> {
+  const found = (await entriesOf(store)).filter(ofImport)
+  if (found.length === 0) return
+  const lock = takeLock(join(store, LOCK))
+  if (!lock.taken) return
+  try {
+    for (const name of found) await discard(join(store, name))
+  } finally {
+    lock.release()
+  }
+}
+
 async function sweep(store: string): Promise<void> {
   for (const name of await leftovers(store)) await discard(join(store, name))
 }
 
-/** Folders of builds, and disks without a manifest: a manifest is written last and removed first. */
+/**
+ * Folders of builds, and disks without a manifest: a manifest is written last and removed first. What an import left is
+ * kept for a day, for the next one to go on with.
+ */
 async function leftovers(store: string): Promise<readonly string[]> {
   const names = await entriesOf(store)
   const there = new Set(names)
-  return names.filter((name) => {
+  const left: string[] = []
+  for (const name of names) {
     const disk = /^([0-9a-f]{64})[.]qcow2$/.exec(name)
-    return name.startsWith(PREFIX) || (disk !== null && !there.has(`${disk[1]}.json`))
-  })
+    const isLeft = name.startsWith(PREFIX) || (disk !== null && !there.has(`${disk[1]}.json`))
+    if (isLeft || (ofImport(name) && (await isAbandoned(join(store, name), Date.now())))) left.push(name)
+  }
+  return left
 }
 
 async function entriesOf(store: string): Promise<readonly string[]> {

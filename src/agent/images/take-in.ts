@@ -7,10 +7,10 @@ import { type ImageManifest, parseId, SlipwayError } from '../../model/index.ts'
 import { isMissing, readWhole, syncFolder } from '../durable-file.ts'
 import { MANIFEST_BYTES_MAX, manifestOf, manifestText, parseManifest } from './manifest.ts'
 import { HEAD_BYTES, inspectQcow2 } from './qcow2-header.ts'
-import type { Recipe } from './recipe.ts'
+import type { ImageWords, Recipe } from './recipe.ts'
 
 const MIB = 1024 * 1024
-const IMAGE_BYTES_MAX = 256 * 1024 * MIB
+export const IMAGE_BYTES_MAX = 256 * 1024 * MIB
 const CHUNK_BYTES = 4 * MIB
 /** Left to the host, whatever an image needs. */
 const FREE_MIB_MIN = 256
@@ -34,24 +34,39 @@ export interface TakeIn {
 export async function takeIn(options: TakeIn): Promise<ImageManifest> {
   const { store, scratch, file, recipe, builtAtMs, signal } = options
   const draft = join(scratch, 'disk')
-  const { sizeBytes, virtualBytes, hex } = await copy({ file, draft, store, signal })
+  const seen = await copy({ file, draft, store, signal })
+  return place({ store, scratch, draft, words: recipe, builtAtMs, ...seen })
+}
+
+export interface Place {
+  readonly store: string
+  readonly scratch: string
+  /** The disk, whole and on its file system: in the store's. */
+  readonly draft: string
+  readonly words: ImageWords
+  readonly builtAtMs: number
+  readonly sizeBytes: number
+  readonly virtualBytes: number
+  /** SHA-256 of `draft`. */
+  readonly hex: string
+}
+
+/** Puts a disk that was judged and hashed in its place, and its manifest after it. Throws `conflict`. */
+export async function place(options: Place): Promise<ImageManifest> {
+  const { store, scratch, draft, words, builtAtMs, sizeBytes, virtualBytes, hex } = options
   const builtAt = new Date(builtAtMs).toISOString()
-  const manifest = manifestOf(recipe, {
-    digest: parseId('ImageDigest', `sha256:${hex}`),
-    sizeBytes,
-    virtualBytes,
-    builtAt,
-  })
+  const digest = parseId('ImageDigest', `sha256:${hex}`)
+  const manifest = manifestOf(words, { digest, sizeBytes, virtualBytes, builtAt })
   const present = await manifestAt(store, hex)
   if (present !== undefined) return agreed(present, manifest)
 
-  const words = join(scratch, 'manifest')
-  await using written = await open(words, 'wx')
+  const file = join(scratch, 'manifest')
+  await using written = await open(file, 'wx')
   await written.writeFile(manifestText(manifest))
   await written.sync()
-  await chmod(words, EVERYBODY_READS)
+  for (const path of [file, draft]) await chmod(path, EVERYBODY_READS)
   await rename(draft, diskPath(store, hex))
-  await rename(words, manifestPath(store, hex))
+  await rename(file, manifestPath(store, hex))
   await syncFolder(store)
   return manifest
 }
@@ -105,7 +120,6 @@ async function copy({ file, draft, store, signal }: Copy): Promise<Copied> {
     copied += bytesRead
   }
   await target.sync()
-  await chmod(draft, EVERYBODY_READS)
   return { sizeBytes: copied, virtualBytes, hex: hash.digest('hex') }
 }
 
