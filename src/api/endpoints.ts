@@ -23,6 +23,8 @@ export const endpoints = {
   leaseRelease: { method: 'DELETE', path: '/v1/leases/:lease', scope: 'lease' },
   leaseExplain: { method: 'GET', path: '/v1/leases/:lease/explain', scope: 'lease' },
   leaseList: { method: 'GET', path: '/v1/leases', scope: 'lease' },
+  /** Keeps a group's name for the caller while the call is open; see `src/coordinator/groups.ts`. */
+  groupHold: { method: 'POST', path: '/v1/groups/:group/hold', scope: 'lease' },
   flavorList: { method: 'GET', path: '/v1/flavors', scope: 'lease' },
   machineList: { method: 'GET', path: '/v1/machines', scope: 'admin' },
   machineGet: { method: 'GET', path: '/v1/machines/:machine', scope: 'admin' },

@@ -157,6 +157,16 @@ export const schemas = {
     body: nothing,
     reply: z.strictObject({ leases: z.array(leaseView) }),
   },
+  groupHold: {
+    params: z.strictObject({ group: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/) }),
+    query: nothing,
+    body: z.strictObject({
+      holder: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/),
+      again: z.boolean(),
+      waitMs: z.int().min(0).max(60_000),
+    }),
+    reply: nothing,
+  },
   flavorList: {
     params: nothing,
     query: nothing,

@@ -9,6 +9,7 @@ import { type MachineId, SlipwayError } from '../model/index.ts'
 import { type Caller, Callers, OPERATOR } from './callers.ts'
 import { Events } from './events.ts'
 import { Fleet } from './fleet.ts'
+import { type GroupHold, Groups } from './groups.ts'
 import { Inventory } from './inventory.ts'
 import { LeaseBook } from './lease-book.ts'
 import { type LeaseAsk, Leases, type LeaseWait } from './leases.ts'
@@ -46,6 +47,7 @@ export class Coordinator {
   readonly #book: LeaseBook
   readonly #callers: Callers
   readonly #leases: Leases
+  readonly #groups: Groups
   readonly #fleet: Fleet
   readonly #wanted: WantedSets
   readonly #turn: Turn
@@ -71,6 +73,7 @@ export class Coordinator {
     this.epoch = epoch
     this.#callers = new Callers(ports)
     this.#leases = new Leases({ state, ports, events, book, flavors })
+    this.#groups = new Groups(ports.clock)
     this.#fleet = new Fleet({ state, ports, events, book, epoch })
     this.#wanted = new WantedSets({ state, clock: ports.clock, epoch })
     const domains = () => this.#callers.domains(flavors.values())
@@ -140,6 +143,11 @@ export class Coordinator {
 
   list(caller: Caller, { ended }: { readonly ended: boolean }): LeaseView[] {
     return this.#leases.list(caller, { ended })
+  }
+
+  /** Resolves when `waitMs` are over; throws `group_held`. */
+  async holdGroup(caller: Caller, hold: GroupHold): Promise<void> {
+    if (!this.#closing) await this.#groups.hold(caller, hold)
   }
 
   flavors(): Reply<'flavorList'>['flavors'] {

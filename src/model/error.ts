@@ -51,6 +51,12 @@ export const errorTable = {
     '{kind} "{name}" already exists and differs: {detail}',
     'release it first, or use another name',
   ),
+  group_held: row(
+    'caller',
+    409,
+    'group "{group}" is already managed by another plugin that lives',
+    'stop that one, or give this one another plugin_config.name',
+  ),
   unknown_flavor: row('caller', 404, 'there is no flavor "{flavor}"', 'known flavors: {known}'),
   unknown_image: row(
     'caller',

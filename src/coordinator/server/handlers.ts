@@ -34,6 +34,10 @@ export function makeHandlers(coordinator: Coordinator): Handlers {
     leaseRelease: ({ caller, params }) => coordinator.release(caller, params.lease),
     leaseExplain: ({ caller, params }) => coordinator.get(caller, params.lease),
     leaseList: ({ caller, query }) => ({ leases: coordinator.list(caller, { ended: query.all ?? false }) }),
+    groupHold: async ({ caller, params, body, signal }) => {
+      await coordinator.holdGroup(caller, { ...params, ...body, signal })
+      return {}
+    },
     flavorList: () => ({ flavors: coordinator.flavors() }),
     machineList: () => ({ machines: coordinator.machines() }),
     machineGet: ({ params }) => coordinator.machine(params.machine),
