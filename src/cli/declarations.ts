@@ -258,6 +258,15 @@ export const declarations: readonly Declaration[] = [
     load: () => import('./commands/adopt.ts'),
   },
   {
+    name: 'fleeting-plugin',
+    arguments: '[verb] [repository]',
+    group: GITLAB,
+    hidden: true,
+    summary: 'run the fleeting plugin, as fleeting-plugin-slipway does for gitlab-runner',
+    examples: [],
+    load: () => import('./commands/fleeting-plugin.ts'),
+  },
+  {
     name: 'custom-executor config',
     group: GITLAB,
     summary: 'tell gitlab-runner about this executor',

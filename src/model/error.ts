@@ -57,6 +57,12 @@ export const errorTable = {
     'group "{group}" is already managed by another plugin that lives',
     'stop that one, or give this one another plugin_config.name',
   ),
+  plugin_call: row(
+    'caller',
+    400,
+    'this is a plugin of GitLab Runner, and no runner it knows started it: {detail}',
+    'name it as plugin = "fleeting-plugin-slipway" in [runners.autoscaler], and let the runner start it',
+  ),
   unknown_flavor: row('caller', 404, 'there is no flavor "{flavor}"', 'known flavors: {known}'),
   unknown_image: row(
     'caller',

@@ -8,7 +8,8 @@
 import { readFile, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { parse, type TomlTable } from 'smol-toml'
-import { type FlavorName, isId, Secret, SlipwayError } from '../../model/index.ts'
+import { type FlavorName, isId, type Secret, SlipwayError } from '../../model/index.ts'
+import { readTokenFile } from '../token-file.ts'
 
 export interface Settings {
   /** The coordinator's lease socket. */
@@ -61,7 +62,7 @@ export async function readSettings(file: string): Promise<Settings> {
     prepareDeadlineMs: (keys.seconds('prepare_deadline_s') ?? PREPARE_DEADLINE_S_DEFAULT) * 1_000,
   }
   keys.end()
-  return { ...settings, token: await readToken(resolve(dirname(file), tokenFile), refuse) }
+  return { ...settings, token: await readTokenFile(resolve(dirname(file), tokenFile), refuse) }
 }
 
 type Refuse = (detail: string) => never
@@ -75,14 +76,6 @@ async function readText(file: string, refuse: Refuse): Promise<string> {
     if (error instanceof SlipwayError) throw error
     return refuse(`it cannot be read: ${error instanceof Error ? error.message : error}`)
   }
-}
-
-async function readToken(file: string, refuse: Refuse): Promise<Secret<string>> {
-  const text = (await readText(file, (detail) => refuse(`token_file ${file}: ${detail}`))).trim()
-  const { mode } = await stat(file)
-  if ((mode & 0o077) !== 0) refuse(`token_file ${file} is open to others: chmod 600 it`)
-  if (!/^[\x21-\x7e]{1,256}$/.test(text)) refuse(`token_file ${file} holds no token`)
-  return new Secret(text)
 }
 
 function parseToml(text: string, refuse: Refuse): TomlTable {
