@@ -24,13 +24,10 @@ enum {
 
 // Not through systemd: a `systemctl start` that waits costs a second under emulation. `-r` saves sshd one exec a login.
 // `-E` keeps its words out of the journal, whose daemon would wake up for each of them.
-#define SSHD "/usr/sbin/sshd", "-D", "-r", "-E", "/var/log/sshd.log"
 static char *const SERVERS[][9] = {
-    {SSHD, NULL},
+    {"/usr/sbin/sshd", "-D", "-r", "-E", "/var/log/sshd.log", NULL},
     {"/usr/sbin/dropbear", "-F", "-s", "-r", "/etc/dropbear/dropbear_ed25519_host_key", NULL},
 };
-
-static char *const HELD_SERVER[] = {SSHD, "-h", GATE, "-h", "/etc/ssh/ssh_host_ed25519_key", NULL};
 
 static char *const ENVIRONMENT[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL};
 
@@ -80,6 +77,7 @@ static void become_server(char *const *arguments) {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
   signal(SIGCHLD, SIG_DFL);
+  signal(SIGPIPE, SIG_DFL);
   setsid();
   if (chdir("/") == 0) execve(arguments[0], arguments, ENVIRONMENT);
   _exit(127);
@@ -135,15 +133,15 @@ static pid_t start(char *const *server) {
 bool open_door(void) {
   char *const *server = find_server();
   if (server == NULL) return errno = ENOENT, false;
+  if (open_gate()) return true;
   if (is_listening()) return errno = EADDRINUSE, false;
-  pid_t held = open_gate() ? remembered() : 0;
-  pid_t running = held > 1 ? held : start(server);
-  return running > 0 && wait_until_listening(running);
+  pid_t started = start(server);
+  return started > 0 && wait_until_listening(started);
 }
 
 bool hold_door(void) {
   if (find_server() != SERVERS[0]) return true;
-  return make_gate() && start(HELD_SERVER) > 0;
+  return make_gate() && start(SERVERS[0]) > 0;
 }
 
 static bool poll_until(bool (*holds)(void)) {
@@ -159,6 +157,7 @@ static bool is_shut(void) { return !is_listening(); }
 static bool is_quiet(void) { return !has_socket(is_connection); }
 
 bool close_door(void) {
+  remove_gate();
   pid_t server = remembered();
   if (server <= 1) return true;
   if (system_kill(server) != 0 && errno != ESRCH) return false;

@@ -2,8 +2,9 @@
 #pragma once
 #include <stdbool.h>
 
-// Starts sshd, or dropbear where there is no sshd, or lets a held one go on, and returns once it listens. False with errno: EADDRINUSE if
-// something listens already, ENOENT if no server is there, ECHILD if it ended, ETIMEDOUT if it never listened.
+// Starts sshd, or dropbear where there is no sshd, and returns once it listens; a held one goes on, and listens soon:
+// to wait for it would cost it the processor. False with errno: EADDRINUSE if something listens already, ENOENT if no
+// server is there, ECHILD if it ended, ETIMEDOUT if it never listened.
 bool open_door(void);
 
 // Starts sshd as far as it gets without a host key, for `open_door` to let it go on. Fine, and nothing done, where there

@@ -54,6 +54,7 @@ bool serve(char *text, size_t size, int (*respond)(char *text, size_t length)) {
   int port = openat(root_folder(), device, O_RDWR | O_CLOEXEC);
   if (port < 0 || dup2(port, STDOUT_FILENO) < 0) return false;
   signal(SIGCHLD, SIG_IGN);  // a server that ends is nobody's business here
+  signal(SIGPIPE, SIG_IGN);  // nor is it when a key is handed to it
   for (;;) {
     respond(text, read_request(port, text, size));
     fflush(stdout);

@@ -26,8 +26,8 @@ import type { Unseen } from './unseen.ts'
 
 /** How long a step may take. To greet may take a whole boot, and is the operator's to set. */
 const deadlinesMs = { kit: 60_000, link: 10_000, ssh: 60_000 } as const
-/** Between two tries while the SSH server comes up. */
-const SSH_RETRY_MS = 100
+/** Between two tries while the SSH server comes up: one that was held before its machine was frozen takes 50 ms. */
+const SSH_RETRY_MS = 20
 
 export interface ReadyPorts {
   readonly driver: Pick<Driver, 'guest' | 'link'>

@@ -18,6 +18,11 @@ const KEEPALIVE_MS = 5_000
 const KEEPALIVES_UNANSWERED_MAX = 2
 const WRITE_DEADLINE_MS = 60_000
 const STDERR_CHARS_MAX = 400
+/**
+ * OpenSSH tells each client all its host keys, and `ssh2` has it prove each: a second signature of the key that was
+ * pinned, an eighth of a login. It tells no client that introduces itself like this (compat.c, SSH_BUG_HOSTKEYS).
+ */
+const IDENT = 'TTSSH/2.72 slipway'
 
 export interface ConnectOptions {
   readonly access: Access
@@ -86,6 +91,7 @@ function handshake(options: ConnectOptions, signal: AbortSignal): Promise<Client
     client.connect({
       // Without Nagle's algorithm, which costs a delayed acknowledgement (40 ms) in each of the handshake's turns.
       sock: dial({ host: access.address, port: access.port, noDelay: true }),
+      ident: IDENT,
       username: access.user,
       privateKey: access.privateKey.reveal(),
       authHandler: ['publickey'],

@@ -1,0 +1,2 @@
+# Read by each shell that SSH starts, so it is short.
+PS1='\u@\h:\w\$ '
