@@ -103,7 +103,7 @@ export class Agent {
     events.started(machines.held.values())
     this.#effects.every(REPORT_EVERY_MS, () => this.#askFacts())
     this.#watch.begin(machines.held)
-    this.#foundry?.begin()
+    await this.#foundry?.begin()
     this.#post({ kind: 'turn' })
   }
 

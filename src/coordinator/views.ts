@@ -24,7 +24,7 @@ export function leaseView(record: LeaseRecord | LiveLease, state: State, now: nu
     state: lease.state,
     ttlMs: lease.ttlMs,
     askedAtMs: lease.askedAtMs,
-    grantedAtMs: granted?.grantedAtMs,
+    grantedAtMs: granted?.grantedAtMs ?? ended?.grantedAtMs,
     endedAtMs: ended?.endedAtMs,
     machine,
     host: granted?.host,

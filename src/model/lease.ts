@@ -48,5 +48,7 @@ export type Lease =
       readonly end: LeaseEnd
       readonly endedAtMs: number
       readonly machine?: MachineId
+      /** Absent: it never had one. */
+      readonly grantedAtMs?: number
       readonly failure?: Failure
     })

@@ -38,6 +38,8 @@ export type Evidence =
   | { readonly kind: 'started'; readonly host: HostId; readonly machine: MachineId }
   /** The simulation did something to a machine that no software could help: it may be lost. */
   | { readonly kind: 'misfortune'; readonly machine: MachineId; readonly what: string }
+  /** A host's programs are others now: its templates serve no more. */
+  | { readonly kind: 'upgraded'; readonly host: HostId }
   /** A line of a log. */
   | { readonly kind: 'logged'; readonly text: string }
   /** In the end, with all at rest: what the product itself finds wrong. */

@@ -77,6 +77,7 @@ function strike(world: World, random: Random, misfortune: Misfortune): void {
       break
     case 'upgrade':
       host.version = `${Number(host.version) + 1}`
+      world.see({ kind: 'upgraded', host: host.id })
       break
     case 'stray':
       host.plantStray(world.machineId(), random)

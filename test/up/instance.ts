@@ -108,9 +108,12 @@ export const processesOf = ({ folder, host }: Paths): readonly string[] =>
     .filter((line) => line.includes(folder) || line.includes(`slw.${host}.`))
     .map((line) => line.replaceAll('\0', ' ').slice(0, 200))
 
-/** Pid of the QEMU of its only machine. */
+/** Pid of the QEMU of its only machine; one that is booted to be frozen shares its memory with a file. */
 export const qemuOf = ({ host }: Paths): number | undefined =>
-  pids().find((pid) => commandLine(pid).includes(`guest=slw.${host}.`))
+  pids().find((pid) => {
+    const line = commandLine(pid)
+    return line.includes(`guest=slw.${host}.`) && !line.includes('"share":true')
+  })
 
 const pids = (): readonly number[] =>
   readdirSync('/proc')

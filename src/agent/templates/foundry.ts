@@ -38,6 +38,8 @@ export interface FoundryOptions {
 
 const LOOK_EVERY_MS = 2_000
 const LOOK_MS = 30_000
+/** An agent is in control with or without templates. */
+const FIRST_LOOK_MS = 3_000
 /** From nothing to published: a boot, a warming and a look at every byte. */
 const BUILD_MS = 15 * 60_000
 /** Clones of one template that fail in a row until it is called bad. */
@@ -77,8 +79,11 @@ export class Foundry {
     this.#changed = changed
   }
 
-  begin(): void {
+  /** Resolves once it knows what there is: what the host says of itself before would have machines boot. */
+  async begin(): Promise<void> {
     this.#effects.every(LOOK_EVERY_MS, () => this.look())
+    const looked = () => this.#looked.promise
+    await this.#effects.within('looking at templates', FIRST_LOOK_MS, looked).catch(() => undefined)
   }
 
   /** What is wanted from now on. A build whose room is reserved no more ends. */

@@ -134,7 +134,7 @@ export function upsertLease(db: DatabaseSync, { lease, timeline, consoleTail }: 
     state: lease.state,
     machine: granted?.machine ?? ended?.machine ?? null,
     host: granted?.host ?? null,
-    grantedAtMs: round(granted?.grantedAtMs),
+    grantedAtMs: round(granted?.grantedAtMs ?? ended?.grantedAtMs),
     ending: ended?.end ?? null,
     endedAtMs: round(ended?.endedAtMs),
     failure: text(ended?.failure),
@@ -194,6 +194,7 @@ function withState(claim: Claim, value: z.infer<typeof row>): Lease {
     end,
     endedAtMs: value.ended_at_ms ?? value.asked_at_ms,
     ...(value.machine === undefined ? {} : { machine: value.machine }),
+    ...(value.granted_at_ms === undefined ? {} : { grantedAtMs: value.granted_at_ms }),
     ...(value.failure === undefined ? {} : { failure: value.failure }),
   }
 }

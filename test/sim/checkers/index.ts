@@ -10,12 +10,14 @@ import { limits } from './limits.ts'
 import { lossIsTold } from './loss-is-told.ts'
 import { madeOnce } from './made-once.ts'
 import { nothingLeaked } from './nothing-leaked.ts'
+import { oneBuild } from './one-build.ts'
 import { oneLease } from './one-lease.ts'
 import { poolSize } from './pool-size.ts'
 import { progress } from './progress.ts'
 import { requestsEnd } from './requests-end.ts'
 import { stamps } from './stamps.ts'
 import { suspect } from './suspect.ts'
+import { templateServes } from './template-serves.ts'
 
 export const checkers: readonly MakeChecker[] = [
   abandonedEnds,
@@ -28,10 +30,12 @@ export const checkers: readonly MakeChecker[] = [
   lossIsTold,
   madeOnce,
   nothingLeaked,
+  oneBuild,
   oneLease,
   poolSize,
   progress,
   requestsEnd,
   stamps,
   suspect,
+  templateServes,
 ]

@@ -1,7 +1,9 @@
+import { roomFor } from '../../../src/coordinator/index.ts'
 import type { FlavorName, HostId, LeaseId, MachineId } from '../../../src/model/index.ts'
-import type { MakeChecker, Wanted } from '../evidence.ts'
+import { TEMPLATES_MIB } from '../agent-process.ts'
+import type { MakeChecker, Scene, Wanted } from '../evidence.ts'
 
-/** In the end, with no lease left, pools hold what the operator wants kept and no more. */
+/** In the end, with no lease left, pools hold what the operator wants kept: no more, and no less where there is room. */
 export const poolSize: MakeChecker = () => {
   const wanted = new Map<HostId, Wanted['machines']>()
   const live = new Set<LeaseId>()
@@ -30,8 +32,26 @@ export const poolSize: MakeChecker = () => {
         const most = Math.min(limit, idle * scene.domains)
         const count = counts.get(name) ?? 0
         if (count > most) return `${count} idle machines of flavor ${name} are wanted, ${most} should be`
+        if (count < most && hasPlenty(scene))
+          return `${count} of ${most} idle machines of flavor ${name} are wanted`
       }
       return undefined
     },
   }
+}
+
+/** One host could have them all at once, and a template's build besides: wherever they are, they fit. */
+function hasPlenty({ flavors, domains, hosts }: Scene): boolean {
+  const largest = flavors.reduce((most, flavor) => Math.max(most, flavor.memoryMiB), 0)
+  return hosts.every(({ size }) => {
+    let { vcpus, memoryMiB, diskMiB } = size
+    for (const flavor of flavors) {
+      const room = roomFor(flavor)
+      const count = Math.min(flavor.limit, flavor.idle * domains) + Number(flavor.memoryMiB === largest)
+      vcpus -= count * room.vcpus
+      memoryMiB -= count * room.memoryMiB
+      diskMiB -= count * room.diskMiB
+    }
+    return Math.min(vcpus, memoryMiB, diskMiB - TEMPLATES_MIB) >= 0
+  })
 }
