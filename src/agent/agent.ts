@@ -36,9 +36,7 @@ import type { Foundry, WantedTemplates } from './templates/index.ts'
 import { Watch } from './watch.ts'
 import { Yard, type YardOptions } from './yard.ts'
 
-export interface AgentOptions extends YardOptions {
-  readonly host: HostId
-}
+export type AgentOptions = YardOptions
 
 /** `keep`: machines run on, for the next agent to find. `destroy`: none is left, nor what the driver keeps. */
 export type OnStop = 'keep' | 'destroy'

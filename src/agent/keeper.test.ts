@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { facts, machineOf, World } from '../../test/agent/world.ts'
+import { facts, HOST, machineOf, World } from '../../test/agent/world.ts'
 import { anySpec } from '../../test/conformance/image.ts'
 import { Secret } from '../model/index.ts'
 import { Effects } from './effects.ts'
@@ -11,7 +11,7 @@ const access = { address: 'a', port: 22, user: 'u', hostKey: 'k', privateKey: ne
 
 it('does not take the end of an earlier making for that of the present one', () => {
   const { ports, clock } = new World()
-  const yard = new Yard(ports, { clonesAtOnce: 1, bootMs: 1 }, new Effects(clock), () => {})
+  const yard = new Yard(ports, { host: HOST, clonesAtOnce: 1, bootMs: 1 }, new Effects(clock), () => {})
   const keeper = new Keeper(ports, yard)
   keeper.act({ kind: 'create', machine, spec: anySpec }, facts)
   keeper.act({ kind: 'destroy', machine }, facts)

@@ -59,7 +59,12 @@ it('refuses to send a value that would be two lines', () => {
 })
 
 it('believes an honest answer', () => {
-  expect(judged({})).toEqual({ hostKey: key, sampleHash: honest.sampleHash, clockMs: NOW_MS + 20 })
+  expect(judged({})).toEqual({
+    hostKey: key,
+    machineId: honest.machineId,
+    sampleHash: honest.sampleHash,
+    clockMs: NOW_MS + 20,
+  })
 })
 
 it('names what is wrong with any other', () => {

@@ -94,6 +94,8 @@ const schema = z.discriminatedUnion('ok', [
 export interface KitAnswer {
   /** The guest's SSH host key: the only one its server may show. */
   readonly hostKey: string
+  /** As it was told. */
+  readonly machineId: string
   /** Hash of what the guest's generator gave: no two machines may ever share one. */
   readonly sampleHash: string
   /** What its clock said last of all, ms since 1970. */
@@ -116,7 +118,7 @@ export function judgeAnswer({ machine, request, line }: KitExchange): KitAnswer 
   if (answer.machineId !== request.machineId) throw misbehaved('another machine id than it was given')
   if (answer.hostname !== request.hostname) throw misbehaved('another hostname than it was given')
   if (!isPublicLine(hostKey)) throw misbehaved('a host key that is none')
-  return { hostKey, sampleHash, clockMs: answer.clockNs / NS_PER_MS }
+  return { hostKey, machineId: request.machineId, sampleHash, clockMs: answer.clockNs / NS_PER_MS }
 }
 
 /** Of a guest that was only greeted: what its clock says, ms since 1970. */

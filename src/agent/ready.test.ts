@@ -1,6 +1,6 @@
 /** The unique-before-used sequence against guests that do as they like. */
 import { expect, it } from 'vitest'
-import { counted, machineOf, World } from '../../test/agent/world.ts'
+import { counted, HOST, machineOf, World } from '../../test/agent/world.ts'
 import { anyImage, anySpec } from '../../test/conformance/image.ts'
 import { type Access, SlipwayError } from '../model/index.ts'
 import type { GuestChannel } from './drivers/driver.ts'
@@ -28,7 +28,7 @@ async function sequence({ guest, kit, door, unseen }: Spoilt = {}) {
   const ports: ReadyPorts = {
     clock,
     random: counted(),
-    unseen: unseen ?? new Unseen(counted()),
+    unseen: unseen ?? new Unseen(HOST),
     driver: {
       guest: (id) => {
         const real = driver.guest(id)
@@ -94,7 +94,7 @@ it('keeps the link of a guest closed whose answer is not believed', async () => 
 })
 
 it('refuses a guest whose key or sample another machine has shown', async () => {
-  const unseen = new Unseen(counted())
+  const unseen = new Unseen(HOST)
   const first = await sequence({ unseen })
   await first.run()
   const twin = await sequence({ unseen })

@@ -57,7 +57,7 @@ export async function makeReady(ports: ReadyPorts, request: ReadyRequest): Promi
   const behindMs = await greet(ports, request)
   request.step('guest')
   const pair = makeKeyPair(ports.random)
-  const { hostKey, sampleHash } = await runKit(ports, request, { pair, behindMs })
+  const { hostKey, machineId, sampleHash } = await runKit(ports, request, { pair, behindMs })
   request.step('unique')
   if (!ports.unseen.add(hostKey) || !ports.unseen.add(sampleHash)) {
     throw new SlipwayError('guest_misbehaved', { machine, what: 'with a key or sample of another machine' })
@@ -65,7 +65,8 @@ export async function makeReady(ports: ReadyPorts, request: ReadyRequest): Promi
   const link = { clock: ports.clock, step: 'link', deadlineMs: deadlinesMs.link, signal: request.signal }
   await withDeadline(link, (signal) => ports.driver.link(machine, 'up', { signal }))
   request.step('link')
-  const access: Access = { address, port, user: request.user, hostKey, privateKey: pair.privateKey }
+  const marks = { machineId, hostname: machine, sample: sampleHash }
+  const access: Access = { address, port, user: request.user, hostKey, privateKey: pair.privateKey, marks }
   await knock(ports, machine, access, request.signal)
   request.step('ssh')
   return access

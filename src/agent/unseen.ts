@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+import type { HostId } from '../model/index.ts'
 import { SALT_BYTES } from './kit.ts'
 
 /** Values remembered; an older one is forgotten for each new one, so that memory stays flat. */
@@ -8,12 +10,15 @@ const REMEMBERED_MAX = 4_096
  * worst failure a clone can have, and the one that nothing else would notice.
  */
 export class Unseen {
-  /** The same for all machines of one agent's life, so that their hashes compare; new in the next. */
+  /**
+   * The same for all machines of a host, for good: their hashes compare, here and with the coordinator, which has those
+   * of earlier agents. It hides nothing: nobody finds 32 random bytes by their hash.
+   */
   readonly salt: Uint8Array
   readonly #seen = new Set<string>()
 
-  constructor(random: (bytes: number) => Uint8Array) {
-    this.salt = random(SALT_BYTES)
+  constructor(host: HostId) {
+    this.salt = createHash('sha256').update(`slipway sample ${host}`).digest().subarray(0, SALT_BYTES)
   }
 
   /** Remembers `value`; false if a machine showed it before. */

@@ -1,6 +1,7 @@
 /** Where machines are made and broken up: so many at once, each way out of each state leaving nothing behind. */
 import {
   type Failure,
+  type HostId,
   type MachineId,
   type MachineSpec,
   SlipwayError,
@@ -27,6 +28,7 @@ const CANCEL_MS = 10_000
 const TAIL_MS = 1_000
 
 export interface YardOptions {
+  readonly host: HostId
   /** Path of the tools disk, if the operator gave tools. */
   readonly tools?: string
   /** Machines in the making at once; more wait their turn. */
@@ -60,7 +62,7 @@ export class Yard {
     this.#effects = effects
     this.#post = post
     this.#clones = new Lanes(options.clonesAtOnce)
-    this.#unseen = new Unseen(ports.random)
+    this.#unseen = new Unseen(options.host)
     const { templates, ...rest } = options
     if (templates === undefined) return
     this.foundry = new Foundry(

@@ -57,12 +57,19 @@ export const machineSpec = z.strictObject({
   allowEmulation: z.boolean(),
 })
 
+const marks = z.strictObject({
+  machineId: z.string().max(64),
+  hostname: z.string().max(253),
+  sample: z.string().max(64),
+})
+
 export const access = z.strictObject({
   address: z.string().max(260),
   port: z.int().min(1).max(65_535),
   user: z.string().max(64),
   hostKey: line,
   privateKey: z.string().max(4000),
+  marks: marks.exactOptional(),
 })
 
 export const capacity = z.strictObject({

@@ -20,6 +20,7 @@ import { restore } from './restore.ts'
 import { State } from './state.ts'
 import type { Token } from './store/tokens.ts'
 import { Turn } from './turn.ts'
+import { Uniqueness } from './uniqueness.ts'
 import { flavorView, tokenView } from './views.ts'
 import { WantedSets } from './wanted.ts'
 
@@ -49,6 +50,7 @@ export class Coordinator {
   readonly #leases: Leases
   readonly #groups: Groups
   readonly #fleet: Fleet
+  readonly #uniqueness: Uniqueness
   readonly #wanted: WantedSets
   readonly #turn: Turn
   readonly #questions: Questions
@@ -64,7 +66,8 @@ export class Coordinator {
     const state = this.#state
     const flavors = new Map(settings.flavors.map((flavor) => [flavor.name, flavor]))
     const events = new Events(ports.log)
-    const book = new LeaseBook(state, ports, events)
+    const uniqueness = new Uniqueness(ports.store)
+    const book = new LeaseBook({ state, ports, events, uniqueness })
     const epoch = ports.store.beginEpoch()
     this.#ports = ports
     this.#settings = settings
@@ -74,7 +77,8 @@ export class Coordinator {
     this.#callers = new Callers(ports)
     this.#leases = new Leases({ state, ports, events, book, flavors })
     this.#groups = new Groups(ports.clock)
-    this.#fleet = new Fleet({ state, ports, events, book, epoch })
+    this.#fleet = new Fleet({ state, ports, events, book, uniqueness, epoch })
+    this.#uniqueness = uniqueness
     this.#wanted = new WantedSets({ state, clock: ports.clock, epoch })
     const domains = () => this.#callers.domains(flavors.values())
     const policies = new Policies(settings.policies ?? new Map())
@@ -232,6 +236,7 @@ export class Coordinator {
     this.#after(() => {
       this.#leases.touchWaiting()
       this.#fleet.tick()
+      this.#uniqueness.flush()
       if (clock.now() - this.#prunedAtMs < PRUNE_EVERY_MS) return
       this.#prunedAtMs = clock.now()
       store.prune(clock.wall())

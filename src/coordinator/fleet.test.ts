@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { FakeHost, LOST, machineId } from '../../test/coordinator/fake-host.ts'
 import { anyFacts, anyFlavor, World } from '../../test/coordinator/world.ts'
 import { SlipwayError } from '../model/index.ts'
-import { HOST_SILENT_MS } from './fleet.ts'
+import { HOST_SILENT_MS } from './refusal.ts'
 import { openStore } from './store/store.ts'
 import { WANTED_EVERY_MS } from './wanted.ts'
 

@@ -6,7 +6,6 @@
  * Intent goes down as the whole stamped set, facts come up; a lost or repeated frame is healed by the next one.
  */
 import type { FromAgent, MachineReportFrame } from '../api/index.ts'
-import { REPORT_EVERY_MS } from '../api/server.ts'
 import {
   compareStamps,
   type Failure,
@@ -23,25 +22,25 @@ import type { LeaseBook } from './lease-book.ts'
 import { type Ending, observe } from './observe.ts'
 import type { HeldBuild, HeldMachine } from './plan/index.ts'
 import type { AgentLink, Ports } from './ports.ts'
+import { HOST_SILENT_MS, refusalOf } from './refusal.ts'
 import type { Host, LiveLease, State } from './state.ts'
 import { afterFailure, troubleKey } from './trouble.ts'
+import type { Uniqueness } from './uniqueness.ts'
 
 type Hello = Extract<FromAgent, { type: 'hello' }>
 type Report = Extract<FromAgent, { type: 'report' }>
 
-/** An agent that has said nothing for this long is taken for dead: another may take its place. */
-export const HOST_SILENT_MS = 4 * REPORT_EVERY_MS
 /** A host that is away for longer loses its machines: their leases end as lost. */
 export const HOST_GRACE_MS = 120_000
 /** Machines that failed under one lease before the lease fails. */
 export const ATTEMPTS_MAX = 2
-const HOSTS_MAX = 1_000
 
 export class Fleet {
   readonly #state: State
   readonly #ports: Ports
   readonly #events: Events
   readonly #book: LeaseBook
+  readonly #uniqueness: Uniqueness
   readonly #epoch: number
 
   constructor(parts: {
@@ -49,12 +48,14 @@ export class Fleet {
     readonly ports: Ports
     readonly events: Events
     readonly book: LeaseBook
+    readonly uniqueness: Uniqueness
     readonly epoch: number
   }) {
     this.#state = parts.state
     this.#ports = parts.ports
     this.#events = parts.events
     this.#book = parts.book
+    this.#uniqueness = parts.uniqueness
     this.#epoch = parts.epoch
   }
 
@@ -65,7 +66,8 @@ export class Fleet {
 
   /** An agent introduces itself. Refused: told why, and the connection ends. */
   #hello(link: AgentLink, hello: Hello): void {
-    const failure = this.#refusal(link, hello)
+    const parts = { state: this.#state, database: this.#ports.store.database, epoch: this.#epoch }
+    const failure = refusalOf(hello, { ...parts, link, now: this.#ports.clock.now() })
     if (failure) {
       this.#events.agentRefused({ host: hello.host, failure })
       link.send({ type: 'refused', failure })
@@ -151,24 +153,6 @@ export class Fleet {
     }
   }
 
-  #refusal(link: AgentLink, { host, database, stamp, facts }: Hello): Failure | undefined {
-    const ours = this.#ports.store.database
-    if (database !== undefined && database !== ours) {
-      return { code: 'other_database', args: { host, theirs: database, ours } }
-    }
-    if (stamp.epoch > this.#epoch) return { code: 'stale_stamp', args: {} }
-    const spokenFor = this.hostOf(link)?.host
-    if (facts.host !== host || (spokenFor !== undefined && spokenFor !== host)) {
-      return { code: 'bad_request', args: { detail: 'one connection speaks for one host' } }
-    }
-    const known = this.#state.hosts.get(host)
-    if (!known && this.#state.hosts.size >= HOSTS_MAX) {
-      return { code: 'too_busy', args: { what: 'the list of hosts', limit: HOSTS_MAX } }
-    }
-    const alive = known?.link !== undefined && this.#ports.clock.now() - known.heardAtMs <= HOST_SILENT_MS
-    return alive && known.link !== link ? { code: 'host_taken', args: { host } } : undefined
-  }
-
   /** One machine of a report. False: the agent broke the rules and is gone. */
   #sight(host: Host, report: MachineReportFrame, { trusted }: { readonly trusted: boolean }): boolean {
     const held = this.#state.machines.get(report.machine)
@@ -183,6 +167,8 @@ export class Fleet {
       const found = (known ? adopt : strayMachine)(report, { host: host.host, reservation, ...time })
       this.#state.addMachine(found)
       this.#events.machineAdopted({ machine: found.machine, host: found.host, state: found.state })
+      const adopted = this.#state.machines.get(found.machine)
+      if (adopted?.made) this.#refuseTwin(adopted, adopted)
       return true
     }
     const sight = observe(held, report, time)
@@ -192,7 +178,17 @@ export class Fleet {
     return true
   }
 
+  /** True, and the machine is doomed, if it shows what another has shown. Its host has made it; it is as good as failed. */
+  #refuseTwin(held: HeldMachine, { access, timeline }: HeldMachine): boolean {
+    const what = access && this.#uniqueness.judge(held.machine, access)
+    if (what === undefined) return false
+    const failure: Failure = { code: 'not_unique', args: { machine: held.machine, what } }
+    this.#failed(held, { failure, timeline, consoleTail: [] })
+    return true
+  }
+
   #become(held: HeldMachine, machine: HeldMachine): void {
+    if (!held.made && machine.made && this.#refuseTwin(held, machine)) return
     this.#state.machines.set(machine.machine, machine)
     if (held.made || !machine.made) return
     this.#state.touch(machine.host)

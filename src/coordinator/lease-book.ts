@@ -9,6 +9,7 @@ import type { Ports } from './ports.ts'
 import type { LiveLease, State } from './state.ts'
 import type { LeaseRecord } from './store/leases.ts'
 import type { Change } from './store/store.ts'
+import type { Uniqueness } from './uniqueness.ts'
 
 export interface Ending {
   readonly live: LiveLease
@@ -30,12 +31,19 @@ export class LeaseBook {
   readonly #state: State
   readonly #ports: Ports
   readonly #events: Events
+  readonly #uniqueness: Uniqueness
   readonly #watchers = new Map<LeaseId, Set<() => void>>()
 
-  constructor(state: State, ports: Ports, events: Events) {
-    this.#state = state
-    this.#ports = ports
-    this.#events = events
+  constructor(parts: {
+    readonly state: State
+    readonly ports: Ports
+    readonly events: Events
+    readonly uniqueness: Uniqueness
+  }) {
+    this.#state = parts.state
+    this.#ports = parts.ports
+    this.#events = parts.events
+    this.#uniqueness = parts.uniqueness
   }
 
   /** A new lease, or one with more attempts. */
@@ -54,7 +62,8 @@ export class LeaseBook {
       const { machine, host, spec } = served
       changes.push({ kind: 'served', served: { machine, host, spec } })
     }
-    this.#ports.store.commit(changes)
+    this.#ports.store.commit([...changes, ...this.#uniqueness.unwritten()])
+    this.#uniqueness.written()
     for (const ending of ends) this.#afterEnd(ending)
     granted.forEach((live, index) => {
       const machine = grants[index]?.machine

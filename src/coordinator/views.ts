@@ -76,7 +76,7 @@ export const tokenView = (token: Token): Reply<'tokenList'>['tokens'][number] =>
 })
 
 /** The one place where a private key is put into words for a caller. */
-export const accessView = (access: Access): Reply<'leaseAccess'> => ({
+export const accessView = ({ marks: _, ...access }: Access): Reply<'leaseAccess'> => ({
   ...access,
   privateKey: access.privateKey.reveal(),
 })

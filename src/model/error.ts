@@ -162,6 +162,12 @@ export const errorTable = {
     'the guest of {machine} answered {what}',
     'the machine is destroyed; check the image',
   ),
+  not_unique: row(
+    'system',
+    502,
+    'machine {machine} showed a {what} that another machine has shown before',
+    'it is destroyed and was given to nobody; rebuild the template of its flavor: `slipway template rebuild`',
+  ),
   host_key_mismatch: row(
     'system',
     502,

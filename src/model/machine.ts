@@ -15,6 +15,14 @@ import type { MachineSpec } from './flavor.ts'
 import type { LeaseId, MachineId, ReservationId } from './id.ts'
 import type { Secret } from './secret.ts'
 
+/** What a machine showed of itself when it was made unique: no two ever show the same. Written by its agent. */
+export interface Marks {
+  readonly machineId: string
+  readonly hostname: string
+  /** Hash of what the guest's own generator gave, with a salt that is its host's for good. */
+  readonly sample: string
+}
+
 /** How to reach a ready machine. Written by its agent, readable by the lease's owner until release. */
 export interface Access {
   readonly address: string
@@ -24,6 +32,8 @@ export interface Access {
   readonly hostKey: string
   /** OpenSSH private key, made by the agent for this machine alone. */
   readonly privateKey: Secret<string>
+  /** For the coordinator alone. */
+  readonly marks?: Marks
 }
 
 /** One step in the making of a machine, with the time since it was wanted. Written by its agent. */

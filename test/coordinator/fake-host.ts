@@ -174,6 +174,6 @@ const accessOf = (machine: MachineId) => ({
   address: '10.0.0.1',
   port: 22,
   user: 'job',
-  hostKey: 'ssh-ed25519 AAAA',
+  hostKey: `ssh-ed25519 ${machine}`,
   privateKey: `key of ${machine}`,
 })

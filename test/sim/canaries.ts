@@ -168,4 +168,12 @@ export const canaries: readonly Canary[] = [
     from: 'this.#book.settle({ ends, grants })',
     to: "this.#book.settle({ ends, grants })\n    assert(grants.length === 0, 'planted')",
   },
+  {
+    name: 'canary-unique',
+    checker: 'unique',
+    what: 'nobody looks whether a machine shows what another has shown',
+    file: 'src/coordinator/uniqueness.ts',
+    from: 'return repeated?.what',
+    to: 'return repeated?.what.slice(99) || undefined',
+  },
 ]

@@ -203,6 +203,7 @@ function mortalStore({ database, see }: CoordinatorWorld, life: Life): Store {
     liveLeases: (aliveAtMs) => life.now(() => database.liveLeases(aliveAtMs)),
     endedLeases: (filter) => life.now(() => database.endedLeases(filter)),
     asked: (sinceMs) => life.now(() => database.asked(sinceMs)),
+    ownerOf: (mark) => life.now(() => database.ownerOf(mark)),
     served: () => life.now(() => database.served()),
     prune: (nowWallMs) => life.now(() => database.prune(nowWallMs)),
     tokens: () => life.now(() => database.tokens()),

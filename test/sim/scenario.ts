@@ -63,7 +63,7 @@ export function drawScenario(random: Random): Scenario {
     misfortunes: misfortunes.filter(() => random.chance(0.5)),
     misfortuneEveryMs: random.pick([3_000, 8_000, 20_000]),
     hostility: random.pick([0, 0, 0.1, 0.3]),
-    behaviours: ['silent', 'lies', 'malformed', 'floods', 'refuses', 'stops', 'crashes', 'shut'],
+    behaviours: ['silent', 'lies', 'malformed', 'floods', 'refuses', 'stops', 'crashes', 'shut', 'repeats'],
     driverFaults: random.pick([0, 0, 0.01, 0.05]),
     diskMsMax: random.pick([5, 50, 500]),
     templateAgeMs: random.pick([40_000, 3_600_000]),

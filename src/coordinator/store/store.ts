@@ -18,6 +18,7 @@ import {
 } from './leases.ts'
 import { lockDatabase } from './lock.ts'
 import { migrate } from './migrate.ts'
+import { insertSeen, type Seen, selectOwner } from './seen.ts'
 import { deleteServed, insertServed, type Served, selectServed } from './served.ts'
 import { guarded } from './sqlite-error.ts'
 import { deleteToken, insertToken, selectTokens, type Token } from './tokens.ts'
@@ -27,6 +28,7 @@ export type Change =
   | { readonly kind: 'lease'; readonly record: LeaseRecord }
   | { readonly kind: 'served'; readonly served: Served }
   | { readonly kind: 'gone'; readonly machine: MachineId }
+  | { readonly kind: 'seen'; readonly seen: Seen }
 
 export interface Store {
   readonly database: DatabaseId
@@ -45,6 +47,8 @@ export interface Store {
   asked(sinceMs: number): readonly Asked[]
   /** Machines that were granted once and are not known to be gone. */
   served(): readonly Served[]
+  /** Whose a mark was first; undefined: no machine has shown it. */
+  ownerOf(mark: Uint8Array): Uint8Array | undefined
   /** Durable when this returns; throws `database_failed` and changes nothing otherwise. */
   commit(changes: readonly Change[]): void
   /** Forgets ended leases that nobody will ask about any more. */
@@ -111,6 +115,7 @@ function build(db: DatabaseSync, { file, makeId, unlock }: Around): Store {
     endedLeases: (filter) => guarded(file, () => selectEnded(db, filter)),
     asked: (sinceMs) => guarded(file, () => selectAsked(db, sinceMs)),
     served: () => guarded(file, () => selectServed(db)),
+    ownerOf: (mark) => guarded(file, () => selectOwner(db, mark)),
     commit: (changes) =>
       guarded(file, () =>
         atomically(db, () => {
@@ -132,6 +137,7 @@ function build(db: DatabaseSync, { file, makeId, unlock }: Around): Store {
 function write(db: DatabaseSync, change: Change): void {
   if (change.kind === 'lease') upsertLease(db, change.record)
   else if (change.kind === 'served') insertServed(db, change.served)
+  else if (change.kind === 'seen') insertSeen(db, change.seen)
   else deleteServed(db, change.machine)
 }
 

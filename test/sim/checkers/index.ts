@@ -18,6 +18,7 @@ import { requestsEnd } from './requests-end.ts'
 import { stamps } from './stamps.ts'
 import { suspect } from './suspect.ts'
 import { templateServes } from './template-serves.ts'
+import { unique } from './unique.ts'
 
 export const checkers: readonly MakeChecker[] = [
   abandonedEnds,
@@ -38,4 +39,5 @@ export const checkers: readonly MakeChecker[] = [
   stamps,
   suspect,
   templateServes,
+  unique,
 ]

@@ -8,7 +8,7 @@ import type { MachineId } from '../../../model/index.ts'
 /**
  * `silent`: its agent never answers. `lies`: another host key than its door shows. `malformed`: no JSON. `floods`: far
  * more output than anybody reads. `refuses`: the kit reports a failed step. `stops`, `crashes`: ends while the kit runs.
- * `shut`: all well, but its door never opens.
+ * `shut`: all well, but its door never opens. `repeats`: its generator gives what others of its kind gave.
  */
 export type GuestBehaviour =
   | 'honest'
@@ -20,6 +20,7 @@ export type GuestBehaviour =
   | 'stops'
   | 'crashes'
   | 'shut'
+  | 'repeats'
 
 export interface VirtualGuest {
   readonly machine: MachineId
@@ -86,7 +87,8 @@ export function runInGuest(guest: VirtualGuest, { path, args, stdin, wallMs }: P
 
 function answer(guest: VirtualGuest, request: ReadonlyMap<string, string>, wallMs: number): ExecResult {
   if (request.get('host-key') === 'make') {
-    guest.hostKey = publicKeyOf(`${guest.machine} ${request.get('entropy')}`)
+    const { behaviour, machine } = guest
+    guest.hostKey = publicKeyOf(behaviour === 'repeats' ? 'a twin' : `${machine} ${request.get('entropy')}`)
   }
   guest.authorizedKey = request.get('authorized-key') ?? guest.authorizedKey
   const forget = request.get('forget') === 'all'

@@ -1,0 +1,73 @@
+/**
+ * No two machines ever show the same: a clone that repeats a host key, a machine id or a number of its generator is
+ * one guest twice, and the second is nobody's. Every machine that becomes ready is looked up in all that were ever
+ * seen, by every host, before it can be granted. What it showed is durable at the latest with its grant, in the same
+ * transaction: a grant waits on no disk for it.
+ */
+import { createHash } from 'node:crypto'
+import type { Access, MachineId } from '../model/index.ts'
+import type { Seen } from './store/seen.ts'
+import type { Change, Store } from './store/store.ts'
+
+const MARK_BYTES = 16
+const OWNER_BYTES = 8
+/** Beyond, what was seen is written at once. */
+const UNWRITTEN_MAX = 1_000
+
+export class Uniqueness {
+  readonly #store: Pick<Store, 'ownerOf' | 'commit'>
+  /** Not durable yet, by mark. */
+  readonly #unwritten = new Map<string, Seen>()
+
+  constructor(store: Pick<Store, 'ownerOf' | 'commit'>) {
+    this.#store = store
+  }
+
+  /**
+   * What the machine shows that another has shown; undefined: nothing. Remembers all it shows. The same machine may be
+   * told of as often as its host likes.
+   */
+  judge(machine: MachineId, { hostKey, marks }: Access): string | undefined {
+    if (marks && marks.hostname !== machine) return 'hostname'
+    const shown = { 'host key': hostKey, 'machine id': marks?.machineId, sample: marks?.sample }
+    const owner = digest(machine, OWNER_BYTES)
+    const all = Object.entries(shown).flatMap(([what, value]) =>
+      value === undefined ? [] : [{ what, seen: { mark: digest(`${what} ${value}`, MARK_BYTES), owner } }],
+    )
+    const repeated = all.find(({ seen }) => !this.#isOwn(seen))
+    for (const { seen } of all) this.#note(seen)
+    return repeated?.what
+  }
+
+  /** To be made durable with whatever is committed next; then `written` is called. */
+  unwritten(): readonly Change[] {
+    return [...this.#unwritten.values()].map((seen) => ({ kind: 'seen', seen }))
+  }
+
+  written(): void {
+    this.#unwritten.clear()
+  }
+
+  /** Writes what no grant took along. */
+  flush(): void {
+    if (this.#unwritten.size === 0) return
+    this.#store.commit(this.unwritten())
+    this.written()
+  }
+
+  #isOwn({ mark, owner }: Seen): boolean {
+    const first = this.#unwritten.get(hex(mark))?.owner ?? this.#store.ownerOf(mark)
+    return first === undefined || hex(first) === hex(owner)
+  }
+
+  #note(seen: Seen): void {
+    const key = hex(seen.mark)
+    if (this.#unwritten.has(key) || this.#store.ownerOf(seen.mark)) return
+    this.#unwritten.set(key, seen)
+    if (this.#unwritten.size > UNWRITTEN_MAX) this.flush()
+  }
+}
+
+const digest = (text: string, bytes: number): Buffer =>
+  createHash('sha256').update(text).digest().subarray(0, bytes)
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
