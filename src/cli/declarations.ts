@@ -9,6 +9,7 @@ const HOST = 'This host:'
 
 /** What a group of commands is about. */
 export const GROUPS: Readonly<Record<string, string>> = {
+  policy: 'try how many machines to keep',
   image: 'build, import, list and remove images',
   token: 'make, list and revoke tokens of runners',
   'custom-executor': 'the four stages that gitlab-runner calls',
@@ -108,6 +109,25 @@ export const declarations: readonly Declaration[] = [
     options: [JSON_OPTION],
     examples: ['slipway explain job-4711'],
     load: () => import('./commands/explain.ts'),
+  },
+  {
+    name: 'policy simulate',
+    group: LOOK,
+    summary: 'play a day of jobs against the flavors of coordinator.toml: how long they wait, what it costs',
+    options: [
+      ['--trace <file>', 'the jobs as CSV with the head asked,duration_s[,flavor][,trust_domain]'],
+      ['--making <time>', 'how long a machine takes to become ready (5s)'],
+      ['--going <time>', 'how long one takes to go (1s)'],
+      ['--vcpus <count>', 'of the host (no bound but the limits)'],
+      ['--memory-gib <count>', 'of the host (no bound but the limits)'],
+      ['--start <time>', 'what seconds in the trace count from (the last midnight, UTC)'],
+      JSON_OPTION,
+    ],
+    examples: [
+      'slipway policy simulate --trace jobs.csv',
+      'slipway --config ./draft policy simulate --trace jobs.csv',
+    ],
+    load: () => import('./commands/policy-simulate.ts'),
   },
   {
     name: 'image build',

@@ -44,8 +44,11 @@ export class Turn {
     this.#domains = parts.domains
   }
 
-  /** Throws `database_failed` with nothing done when the store refuses; the next turn decides anew. */
-  run(): void {
+  /**
+   * Says how many steps were taken. Throws `database_failed` with nothing done when the store refuses; the next turn
+   * decides anew.
+   */
+  run(): number {
     const steps = plan(this.view(), this.#ports.clock.now())
     const ends: Ending[] = []
     const grants: Grant[] = []
@@ -55,6 +58,7 @@ export class Turn {
     }
     this.#book.settle({ ends, grants })
     for (const step of steps) this.#act(step)
+    return steps.length
   }
 
   /** What the plan sees. */

@@ -5,6 +5,7 @@ import {
   type Log,
   openStore,
   type Ports,
+  type Settings,
   type Store,
   WANTED_GAP_MS,
 } from '../../src/coordinator/index.ts'
@@ -84,14 +85,21 @@ export class World {
   readonly store: Store
   readonly events: { readonly event: string; readonly fields: object }[] = []
   readonly flavors: readonly Flavor[]
+  readonly policies: Settings['policies']
   coordinator: Coordinator
 
   constructor({
     flavors = [anyFlavor()],
+    policies = new Map(),
     store,
-  }: { readonly flavors?: readonly Flavor[]; readonly store?: Store } = {}) {
+  }: {
+    readonly flavors?: readonly Flavor[]
+    readonly policies?: Settings['policies']
+    readonly store?: Store
+  } = {}) {
     this.store = store ?? openStore({ dir: ':memory:', makeId: () => this.ids.database() })
     this.flavors = flavors
+    this.policies = policies
     this.coordinator = this.start()
   }
 
@@ -104,7 +112,11 @@ export class World {
   /** A new coordinator on the same store; the old one is forgotten as `kill -9` would. */
   start(flavors = this.flavors): Coordinator {
     this.coordinator?.close()
-    this.coordinator = new Coordinator(this.ports, { version: '0.1.0', flavors })
+    this.coordinator = new Coordinator(this.ports, {
+      version: '0.1.0',
+      flavors,
+      ...(this.policies ? { policies: this.policies } : {}),
+    })
     return this.coordinator
   }
 

@@ -1,8 +1,11 @@
 /**
  * A scenario: commands, each after `$ `, and beneath it what the coordinator then did. Machines and reservations are
- * called by the order in which they appear. `SLIPWAY_SCENARIOS=write` rewrites the answers; read the diff.
+ * called by the order in which they appear. `policy` takes lines of a flavor's configuration, with ` | ` between them;
+ * time begins on Thursday, 1 January 2026 at 00:00 in UTC. `SLIPWAY_SCENARIOS=write` rewrites the answers; read the diff.
  */
-import { type Flavor, failureText, SlipwayError } from '../../src/model/index.ts'
+import { parseConfig } from '../../src/coordinator/config.ts'
+import type { Policy } from '../../src/coordinator/policy/index.ts'
+import { type Flavor, type FlavorName, failureText, SlipwayError } from '../../src/model/index.ts'
 import { type FakeHost, LOST } from '../coordinator/fake-host.ts'
 import { anyFlavor, anyImage, World } from '../coordinator/world.ts'
 
@@ -19,6 +22,7 @@ export function play(text: string): string {
 
 class Stage {
   readonly #flavors: Flavor[] = []
+  readonly #policies = new Map<FlavorName, Policy>()
   readonly #hosts = new Map<string, FakeHost>()
   readonly #short = new Map<string, string>()
   #world: World | undefined
@@ -32,7 +36,11 @@ class Stage {
       this.#flavors.push(flavorFrom(name, named))
       return []
     }
-    const world = this.#world ?? new World({ flavors: this.#flavors })
+    if (verb === 'policy') {
+      for (const [flavor, policy] of policiesFrom(name, command)) this.#policies.set(flavor, policy)
+      return []
+    }
+    const world = this.#world ?? new World({ flavors: this.#flavors, policies: this.#policies })
     this.#world = world
     const refused = this.#act(world, { verb, name, named })
     world.settle()
@@ -127,6 +135,12 @@ const flavorFrom = (name: string, named: Record<string, string>): Flavor =>
     idleAgeMsMax: Number(named.age ?? 43_200) * 1_000,
     allowEmulation: named.emulation === 'allowed',
   })
+
+/** `policy tiny idle_count = 2 | idle_time_s = 60`. */
+function policiesFrom(name: string, command: string): ReadonlyMap<FlavorName, Policy> {
+  const lines = command.slice(command.indexOf(name) + name.length).split(' | ')
+  return parseConfig(['[[flavor]]', `name = "${name}"`, 'image = "any"', ...lines].join('\n'), name).policies
+}
 
 const hostFrom = (host: string, named: Record<string, string>) => ({
   host,

@@ -20,10 +20,19 @@ export function roomFor(spec: Pick<MachineSpec, 'vcpus' | 'memoryMiB' | 'diskGiB
 }
 
 /** What machines and builds leave of a host's capacity, dying ones included; below zero where a host has shrunk under them. */
-export const freeRoom = (
+export function freeRoom(
   capacity: Capacity,
   reservations: readonly Pick<Reservation, 'room' | 'machine' | 'template'>[],
-): Capacity => reservations.reduce((free, each) => (isTaken(each) ? minus(free, each.room) : free), capacity)
+): Capacity {
+  let { vcpus, memoryMiB, diskMiB } = capacity
+  for (const each of reservations) {
+    if (!isTaken(each)) continue
+    vcpus -= each.room.vcpus
+    memoryMiB -= each.room.memoryMiB
+    diskMiB -= each.room.diskMiB
+  }
+  return { vcpus, memoryMiB, diskMiB }
+}
 
 /** A machine stands in it, or one that is booted to be frozen. */
 export const isTaken = ({ machine, template }: Pick<Reservation, 'machine' | 'template'>): boolean =>

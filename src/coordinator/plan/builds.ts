@@ -6,21 +6,22 @@ import type { HeldMachine } from './view.ts'
 import { fewestYielding, type Ground, letGo } from './yield.ts'
 
 /** Builds that are done, have failed or are wanted no more give their room back. */
-export function endBuilds({ draft, room, ending }: Ground): void {
+export function endBuilds(ground: Ground): void {
+  const { draft, ending } = ground
   for (const build of draft.view.builds) {
     const why = buildIsOver(draft, build)
     if (why === undefined) continue
     draft.unbuild(build, why)
-    room.ending(build)
+    ground.room.ending(build)
     ending.add(build)
   }
 }
 
 /** Those that have been missing for too long go before jobs, and keep the room that comes until it is enough. */
 export function beginOverdueBuilds(ground: Ground): void {
-  const { draft, room } = ground
-  for (const due of dueTemplates(draft)) {
+  for (const due of dueTemplates(ground.draft)) {
     if (!due.overdue || begin(ground, due)) continue
+    const { room } = ground
     const need = roomFor(due.shape)
     const choice = room.willFit(due.host, need) ? undefined : fewestYielding(ground, [due.host], need)
     if (choice) letGo(ground, choice.all)

@@ -47,9 +47,11 @@ function resting(
   if (draft.now < trouble.untilMs) return trouble
   const trying =
     named.some((each) => each.host === host && same(each.spec)) ||
-    [...draft.machines.values()].some(
-      (each) =>
-        each.host === host && same(each.spec) && (each.state === 'named' || each.state === 'creating'),
-    )
+    draft.machines
+      .values()
+      .some(
+        (each) =>
+          each.host === host && same(each.spec) && (each.state === 'named' || each.state === 'creating'),
+      )
   return trying ? trouble : undefined
 }

@@ -4,11 +4,11 @@ import {
   type HostFacts,
   type HostId,
   type LeaseId,
-  type MachineId,
   shapeKey,
   type TemplateShape,
 } from '../../model/index.ts'
 import { type Demand, fixedIdle, idleTarget, type Rules, surplus } from '../policy/index.ts'
+import { Machines } from './machines.ts'
 import { makePool, newestImage, type Pool, poolOf } from './pool.ts'
 import type {
   DoomReason,
@@ -35,12 +35,13 @@ export class Draft {
   readonly steps: Step[] = []
   /** Hosts that are connected and have said what they are. */
   readonly hosts: ReadonlyMap<HostId, HostFacts>
-  readonly machines: Map<MachineId, HeldMachine>
+  readonly machines: Machines
   waiting: readonly WaitingLease[]
   readonly wishes: Map<HostId, readonly Wish[]>
   #builds: readonly Pick<HeldBuild, 'host' | 'shape'>[]
   readonly #stocks = new Map<string, Stock>()
-  readonly #demands = new Map<string, { leased: number; waiting: number }>()
+  readonly #demands = new Map<string, MutableDemand>()
+  #last: { readonly lease: WaitingLease | GrantedLease; readonly demand: MutableDemand } | undefined
 
   constructor(view: View, now: number) {
     this.view = view
@@ -48,7 +49,7 @@ export class Draft {
     this.hosts = new Map(
       view.hosts.flatMap(({ host, connected, facts }) => (connected && facts ? [[host, facts]] : [])),
     )
-    this.machines = new Map(view.machines.map((machine) => [machine.machine, machine]))
+    this.machines = new Machines(view.machines)
     this.waiting = view.leases.filter((lease) => lease.state === 'waiting')
     this.wishes = new Map(view.wishes)
     this.#builds = view.builds
@@ -71,9 +72,11 @@ export class Draft {
 
   /** Machines that live and serve nobody, oldest first. */
   unleased(): HeldMachine[] {
-    return [...this.machines.values()]
-      .filter(({ state }) => state !== 'leased' && state !== 'doomed')
-      .sort(oldestFirst)
+    const unleased: HeldMachine[] = []
+    for (const machine of this.machines.values()) {
+      if (machine.state !== 'leased' && machine.state !== 'doomed') unleased.push(machine)
+    }
+    return unleased.sort(oldestFirst)
   }
 
   doom(machine: HeldMachine, why: DoomReason, forFlavor?: FlavorName): void {
@@ -84,7 +87,7 @@ export class Draft {
 
   /** Takes the machine out of its stock as dying. */
   mark(machine: HeldMachine): void {
-    this.machines.set(machine.machine, { ...machine, state: 'doomed' })
+    this.machines.set({ ...machine, state: 'doomed' })
     for (const stock of this.#stocks.values()) {
       stock.ready = stock.ready.filter((each) => each !== machine)
       stock.making = stock.making.filter((each) => each !== machine)
@@ -202,13 +205,16 @@ export class Draft {
     return this.view.standings.get(flavor.name)?.rules ?? fixedIdle(flavor.idle)
   }
 
-  #demand(lease: WaitingLease | GrantedLease): { leased: number; waiting: number } | undefined {
+  #demand(lease: WaitingLease | GrantedLease): MutableDemand | undefined {
+    // Neighbours are mostly of one pool, and there may be thousands.
+    if (this.#last && samePool(this.#last.lease, lease)) return this.#last.demand
     const flavor = this.view.flavors.get(lease.flavor)
     if (!flavor) return undefined
     const { key } = poolOf(lease, flavor)
-    const known = this.#demands.get(key) ?? { leased: 0, waiting: 0 }
-    this.#demands.set(key, known)
-    return known
+    const demand = this.#demands.get(key) ?? { leased: 0, waiting: 0 }
+    this.#demands.set(key, demand)
+    this.#last = { lease, demand }
+    return demand
   }
 
   #count(lease: WaitingLease | GrantedLease, by: number): void {
@@ -224,6 +230,14 @@ export class Draft {
     else stock.making.push(machine)
   }
 }
+
+interface MutableDemand {
+  leased: number
+  waiting: number
+}
+
+const samePool = (a: WaitingLease | GrantedLease, b: WaitingLease | GrantedLease): boolean =>
+  a.flavor === b.flavor && a.image === b.image && a.owner.trustDomain === b.owner.trustDomain
 
 const NO_DEMAND: Demand = { leased: 0, waiting: 0 }
 

@@ -37,6 +37,7 @@ export function refuseHopeless(draft: Draft): void {
  * restarted coordinator makes machines before all hosts have told of theirs.
  */
 export function grant(draft: Draft): void {
+  if (draft.waiting.length === 0) return
   const over = new Set<LeaseId>()
   const leasedOf = countLeased(draft)
   for (const lease of draft.waiting) {
@@ -52,7 +53,7 @@ export function grant(draft: Draft): void {
     over.add(lease.id)
     leasedOf.set(lease.flavor, count + 1)
     draft.steps.push({ do: 'grant', lease: lease.id, machine: machine.machine })
-    draft.machines.set(machine.machine, leased(machine, lease))
+    draft.machines.set(leased(machine, lease))
     draft.serve(lease)
     stock.ready = stock.ready.filter((each) => each !== machine)
   }

@@ -127,9 +127,11 @@ export class Room {
   }
 
   #flavor(name: FlavorName): { living: number; dying: number; claimed: number } {
-    const known = this.#flavors.get(name) ?? { living: 0, dying: 0, claimed: 0 }
-    this.#flavors.set(name, known)
-    return known
+    const known = this.#flavors.get(name)
+    if (known) return known
+    const none = { living: 0, dying: 0, claimed: 0 }
+    this.#flavors.set(name, none)
+    return none
   }
 
   #change(host: HostId, change: (room: HostRoom) => Partial<HostRoom>): void {

@@ -3,7 +3,7 @@
  * Jobs that wait come first, in order; then idle machines for pools that keep some, which never push anybody out.
  */
 import { type Failure, type HostId, shapeOf } from '../../model/index.ts'
-import { bestFit, fits, roomFor, shortOf } from '../placement/embedded.ts'
+import { bestFit, fits, isTaken, roomFor, shortOf } from '../placement/embedded.ts'
 import { beginBuilds, beginOverdueBuilds, endBuilds } from './builds.ts'
 import { candidates, type Named } from './candidates.ts'
 import type { Draft } from './draft.ts'
@@ -27,9 +27,14 @@ interface Supply extends Ground {
 /** Names new machines, dooms idle ones for the room of jobs that wait, says of each waiting lease why it waits. */
 export function supply(draft: Draft): void {
   const queues = queueUp(draft)
+  let room: Room | undefined
   const state: Supply = {
     draft,
-    room: new Room(draft),
+    // Reckoned when first asked for: in most turns nobody does, and it counts every machine.
+    get room() {
+      room ??= new Room(draft)
+      return room
+    },
     spare: spareMaking(draft),
     ending: new Set(),
     exhausted: new Map(),
@@ -53,6 +58,7 @@ export function supply(draft: Draft): void {
   const awaited = [...queues.values()].flatMap(({ waiting, making }) => making.slice(0, waiting))
   beginBuilds(state, [...awaited, ...state.named])
   for (const pool of draft.idlePools()) supplyIdle(state, pool)
+  if (room === undefined && draft.view.reservations.every(isTaken)) return
   for (const { id } of state.room.spares()) draft.steps.push({ do: 'drop', reservation: id })
 }
 
@@ -86,11 +92,11 @@ function spareMaking(draft: Draft): Set<HeldMachine> {
 }
 
 function supplyIdle(supply: Supply, pool: Pool): void {
-  const { draft, room } = supply
+  const { draft } = supply
   const { ready, making } = draft.stock(pool)
   const missing = draft.idleTarget(pool) - ready.length - Math.max(0, making.length - draft.made(pool))
   for (let made = 0; made < missing; made += 1) {
-    if (!room.underLimit(pool.flavor) || heldBack(supply, pool) || make(supply, pool, 'idle')) return
+    if (!supply.room.underLimit(pool.flavor) || heldBack(supply, pool) || make(supply, pool, 'idle')) return
   }
 }
 
@@ -199,7 +205,7 @@ function hold({ draft, room, held, named }: Supply, pool: Pool): HostId | undefi
 
 /** "h1 makes room: 2 machines of tiny are going". */
 function makingRoom({ draft, ending }: Supply, host: HostId): string {
-  const going = [...draft.machines.values()].filter((each) => each.host === host && each.state === 'doomed')
+  const going = draft.machines.values().filter((each) => each.host === host && each.state === 'doomed')
   const machines = [...Map.groupBy(going, ({ spec }) => spec.flavor)].map(([flavor, all]) =>
     all.length === 1 ? `1 machine of ${flavor} is going` : `${all.length} machines of ${flavor} are going`,
   )

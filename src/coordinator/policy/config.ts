@@ -76,7 +76,7 @@ export function policyOf(written: PolicyKeys, limit: number): Policy | undefined
   if (written.autoscaler) return taskscalerOf(written.autoscaler, limit)
   const { autoscaling = [], max_growth_rate: growth = 0 } = written
   const base = machineRulesOf({ ...written, idle_count: idleOf(written) })
-  const fixed = base.idleScaleFactor === 0 && base.idleTimeMs === 0
+  const fixed = base.idleScaleFactor === 0 && written.idle_time_s === undefined
   if (autoscaling.length === 0 && growth === 0 && fixed) return undefined
   return {
     base,
@@ -91,12 +91,12 @@ export function policyOf(written: PolicyKeys, limit: number): Policy | undefined
 /** Machines kept ready outside all periods. */
 export const idleOf = ({ idle, idle_count: idleCount }: PolicyKeys): number => idleCount ?? idle ?? 0
 
-const machineRulesOf = (written: MachineKeys): MachineRules => ({
-  ...fixedIdle(written.idle_count ?? 0),
-  idleCountMin: written.idle_count_min ?? 0,
-  idleScaleFactor: written.idle_scale_factor ?? 0,
-  idleTimeMs: (written.idle_time_s ?? 0) * SECOND_MS,
-})
+function machineRulesOf(written: MachineKeys): MachineRules {
+  const fixed = fixedIdle(written.idle_count ?? 0)
+  const { idle_count_min: min = 0, idle_scale_factor: scale = 0, idle_time_s: idleS } = written
+  const idleTimeMs = idleS === undefined ? fixed.idleTimeMs : idleS * SECOND_MS
+  return { ...fixed, idleCountMin: min, idleScaleFactor: scale, idleTimeMs }
+}
 
 function taskscalerOf(written: NonNullable<PolicyKeys['autoscaler']>, limit: number): Policy {
   return {

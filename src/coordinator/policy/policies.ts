@@ -34,7 +34,7 @@ export class Policies {
     for (const [flavor, policy] of this.#policies) {
       const bucket = refill(policy.throttle, this.#buckets.get(flavor), now)
       this.#buckets.set(flavor, bucket)
-      const growth = allowance(policy.throttle, { bucket, making: making(flavor) })
+      const growth = allowance(policy.throttle, { bucket, making: () => making(flavor) })
       standings.set(flavor, { rules: rulesAt(policy, wall), growth })
     }
     return standings

@@ -47,7 +47,7 @@ export interface Spare {
   readonly making: number
 }
 
-/** A machine that came too late for its job waits so long for another, unless a policy says how long. */
+/** A machine that came too late for its job waits so long for another, unless its flavor says how long. */
 const SURPLUS_KEPT_MS = 60_000
 
 /** A flavor that only says how many idle machines it keeps. */

@@ -24,13 +24,13 @@ export function refill(throttle: Throttle, bucket: Bucket | undefined, now: numb
 /** How many machines may be named now, when `making` are in the making. */
 export function allowance(
   throttle: Throttle,
-  { making, bucket }: { readonly making: number; readonly bucket: Bucket },
+  { making, bucket }: { readonly making: () => number; readonly bucket: Bucket },
 ): number {
   switch (throttle.kind) {
     case 'none':
       return Number.POSITIVE_INFINITY
     case 'at-once':
-      return Math.max(0, throttle.machines - making)
+      return Math.max(0, throttle.machines - making())
     case 'per-second':
       return Math.max(0, Math.floor(bucket.tokens))
   }
