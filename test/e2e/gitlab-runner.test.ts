@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { tinyImage } from '../conformance/tiny-image.ts'
 import { runnerBinary } from '../gitlab/index.ts'
 import { RealBench } from '../gitlab/real-bench.ts'
-import { CHATTY, jobScenarios } from '../gitlab/scenarios.ts'
+import { CHATTY, choiceScenarios, jobScenarios } from '../gitlab/scenarios.ts'
 import { pidsOf, qemuOf } from '../up/instance.ts'
 
 const binary = runnerBinary()
@@ -31,7 +31,9 @@ describe.skipIf(binary === undefined || !root)(
     })
     afterAll(() => bench?.[Symbol.asyncDispose]())
 
-    jobScenarios(() => ({ gitlab: bench.gitlab, variables, image: 'tiny:1', timeoutS: 120 }))
+    const scene = () => ({ gitlab: bench.gitlab, variables, image: 'tiny:1', timeoutS: 120 })
+    jobScenarios(scene)
+    choiceScenarios(scene)
 
     test("a guest that powers itself off is the job's failure", async () => {
       const job = bench.gitlab.queue({ script: 'echo bye; poweroff -f', variables })

@@ -7,6 +7,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { call, eventually, layOut, type Paths, remove, type Started, start } from '../up/instance.ts'
 import { customExecutor } from './custom-executor.ts'
+import { pluginFolder } from './fleeting.ts'
 import { type RunningRunner, startRunner } from './runner.ts'
 import { type GitLab, startGitLab } from './server.ts'
 
@@ -24,23 +25,29 @@ export interface RealBenchOptions {
   readonly image: string
   readonly memoryMiB: number
   readonly shell: 'bash' | 'sh'
+  /** Machines at most. */
+  readonly limit?: number
+  /** Of `[[runners]]`; the custom executor when absent. Called once Slipway runs. */
+  readonly executor?: (paths: Paths) => Promise<string> | string
+  readonly concurrent?: number
 }
 
 export class RealBench implements AsyncDisposable {
   readonly paths: Paths
   readonly gitlab: GitLab
-  readonly #binary: string
+  readonly #options: RealBenchOptions
   readonly #slipway: Started
-  #runner: RunningRunner | undefined
+  readonly #runners = new Map<string, RunningRunner>()
 
-  private constructor(binary: string, paths: Paths, gitlab: GitLab, slipway: Started) {
-    this.#binary = binary
+  private constructor(options: RealBenchOptions, paths: Paths, gitlab: GitLab, slipway: Started) {
+    this.#options = options
     this.paths = paths
     this.gitlab = gitlab
     this.#slipway = slipway
   }
 
-  static async start({ binary, images, image, memoryMiB, shell }: RealBenchOptions): Promise<RealBench> {
+  static async start(options: RealBenchOptions): Promise<RealBench> {
+    const { binary, images, image, memoryMiB, shell, limit = 2 } = options
     execFileSync('ip', ['address', 'add', `${GITLAB_ADDRESS}/32`, 'dev', 'lo'])
     const paths = layOut({ driver: 'libvirt', images, agentToml: `tools = ${JSON.stringify(binary)}\n` })
     const gitlab = await startGitLab({ directory: join(paths.folder, 'gitlab'), host: GITLAB_ADDRESS })
@@ -52,7 +59,7 @@ memory_mib = ${memoryMiB}
 disk_gib = 4
 allow = ["${new URL(gitlab.url).host}"]
 allow_emulation = true
-limit = 2
+limit = ${limit}
 `
     writeFileSync(join(paths.config, 'coordinator.toml'), flavor, { flag: 'a' })
     const slipway = start(paths, ['up'])
@@ -68,23 +75,39 @@ shell = "${shell}"
 "${image}:1" = { flavor = "small" }
 `
     writeFileSync(join(paths.config, 'custom-executor.toml'), front)
-    const bench = new RealBench(binary, paths, gitlab, slipway)
+    const bench = new RealBench(options, paths, gitlab, slipway)
     await bench.startRunner()
     return bench
   }
 
-  async startRunner(): Promise<void> {
-    this.#runner = await startRunner({
-      binary: this.#binary,
+  /** Another than the first has a name, and may have another executor. */
+  async startRunner(name = 'runner', executor?: string): Promise<RunningRunner> {
+    const {
+      binary,
+      concurrent,
+      executor: own = ({ config }: Paths) => customExecutor(config),
+    } = this.#options
+    const runner = await startRunner({
+      binary,
       gitlab: this.gitlab,
-      directory: join(this.paths.folder, 'runner'),
-      executor: customExecutor(this.paths.config),
+      directory: join(this.paths.folder, name),
+      executor: executor ?? (await own(this.paths)),
+      env: { PATH: `${pluginFolder}:${process.env.PATH}` },
+      ...(concurrent === undefined ? {} : { concurrent }),
     })
+    this.#runners.set(name, runner)
+    return runner
   }
 
   /** SIGKILL, as the kernel does it when memory is short. */
-  async killRunner(): Promise<void> {
-    await this.#runner?.kill('SIGKILL')
+  async killRunner(name = 'runner'): Promise<void> {
+    await this.#runners.get(name)?.kill('SIGKILL')
+  }
+
+  /** As a service manager stops it. */
+  async stopRunners(): Promise<void> {
+    for (const runner of this.#runners.values()) await runner[Symbol.asyncDispose]()
+    this.#runners.clear()
   }
 
   /** Resolves when no lease lives and the audit finds nothing. */
@@ -97,7 +120,7 @@ shell = "${shell}"
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#runner?.[Symbol.asyncDispose]()
+    await this.stopRunners()
     this.#slipway.child.kill('SIGTERM')
     await this.#slipway.ended
     await this.gitlab[Symbol.asyncDispose]()

@@ -10,8 +10,8 @@ export interface ScenarioBench {
   readonly gitlab: GitLab
   /** Added to each job, e.g. GIT_STRATEGY=none where a guest has no git. */
   readonly variables: Readonly<Record<string, string>>
-  /** An image the operator offers. */
-  readonly image: string
+  /** An image the operator offers; absent where a job has no choice. */
+  readonly image?: string
   /** Time limit of the job that meets it: enough for its machine to come up. */
   readonly timeoutS: number
 }
@@ -19,11 +19,17 @@ export interface ScenarioBench {
 /** A silent job learns of its cancel with the runner's keep-alive only, up to 30 s later. */
 export const CHATTY = 'echo started; while sleep 1; do echo .; done'
 
+const queueOn = (bench: () => ScenarioBench) => (spec: JobSpec) => {
+  const { gitlab, variables, image } = bench()
+  return gitlab.queue({
+    ...(image === undefined ? {} : { image }),
+    ...spec,
+    variables: { ...variables, ...spec.variables },
+  })
+}
+
 export function jobScenarios(bench: () => ScenarioBench): void {
-  const queue = (spec: JobSpec) => {
-    const { gitlab, variables, image } = bench()
-    return gitlab.queue({ image, ...spec, variables: { ...variables, ...spec.variables } })
-  }
+  const queue = queueOn(bench)
 
   test('a job passes, and its output is in the log in order', async () => {
     const job = queue({
@@ -32,7 +38,6 @@ export function jobScenarios(bench: () => ScenarioBench): void {
     })
     expect(await job.wait(), job.log).toEqual({ state: 'success' })
     expect(job.log).toMatch(/^one 42[\s\S]*^Linux[\s\S]*^two/m)
-    expect(job.log).toMatch(/slipway: machine m-\w+ \(\S+\) is ready on host/)
   })
 
   test("a script that exits 42 is the job's failure, with 42", async () => {
@@ -62,13 +67,6 @@ export function jobScenarios(bench: () => ScenarioBench): void {
     })
   })
 
-  test('an image that is not offered fails the job at once, and says what is', async () => {
-    const job = queue({ script: 'true', image: 'nobody/knows:this' })
-    expect(await job.wait(), job.log).toMatchObject({ state: 'failed', failureReason: 'script_failure' })
-    expect(job.log).toContain('error not_offered: image "nobody/knows:this" is not offered to jobs here')
-    expect(job.log.match(/not_offered/g)).toHaveLength(1)
-  })
-
   test('artifacts go up from one machine and down into another', async () => {
     const first = queue({ script: 'echo made-here > out.txt', artifacts: { paths: ['out.txt'] } })
     expect(await first.wait(), first.log).toEqual({ state: 'success' })
@@ -84,5 +82,23 @@ export function jobScenarios(bench: () => ScenarioBench): void {
     const second = queue({ script: 'cat deps/a', cache: { ...cache, policy: 'pull' } })
     expect(await second.wait(), second.log).toEqual({ state: 'success' })
     expect(second.log).toMatch(/^kept-here/m)
+  })
+}
+
+/** What only the custom executor does: the job chooses its machine, and its log tells of it. */
+export function choiceScenarios(bench: () => ScenarioBench): void {
+  const queue = queueOn(bench)
+
+  test('the log says which machine the job has', async () => {
+    const job = queue({ script: 'true' })
+    expect(await job.wait(), job.log).toEqual({ state: 'success' })
+    expect(job.log).toMatch(/slipway: machine m-\w+ \(\S+\) is ready on host/)
+  })
+
+  test('an image that is not offered fails the job at once, and says what is', async () => {
+    const job = queue({ script: 'true', image: 'nobody/knows:this' })
+    expect(await job.wait(), job.log).toMatchObject({ state: 'failed', failureReason: 'script_failure' })
+    expect(job.log).toContain('error not_offered: image "nobody/knows:this" is not offered to jobs here')
+    expect(job.log.match(/not_offered/g)).toHaveLength(1)
   })
 }

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { FrontBench } from '../fronts/front-bench.ts'
 import { customExecutor } from '../gitlab/custom-executor.ts'
 import { type GitLab, type RunningRunner, runnerBinary, startGitLab, startRunner } from '../gitlab/index.ts'
-import { CHATTY, jobScenarios } from '../gitlab/scenarios.ts'
+import { CHATTY, choiceScenarios, jobScenarios } from '../gitlab/scenarios.ts'
 
 const binary = runnerBinary()
 if (binary === undefined)
@@ -39,7 +39,9 @@ describe.skipIf(binary === undefined)('a real runner', () => {
     await bench?.[Symbol.asyncDispose]()
   })
 
-  jobScenarios(() => ({ gitlab, variables: {}, image: 'debian:12', timeoutS: 15 }))
+  const scene = () => ({ gitlab, variables: {}, image: 'debian:12', timeoutS: 15 })
+  jobScenarios(scene)
+  choiceScenarios(scene)
 
   test('a machine that cannot be made is told in the log, tried three times, and is no fault of the job', async () => {
     bench.leases.onAsk = (server, name) =>

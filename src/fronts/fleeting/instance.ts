@@ -22,7 +22,7 @@ export const instanceName = (group: string, id: string): LeaseName =>
 /** `text` as an instance of the group, or undefined: it is another's, or nobody's. */
 export function ofGroup(group: string, text: string): LeaseName | undefined {
   const [prefix, owner, id, ...more] = text.split('.')
-  const ours = prefix === PREFIX && owner === group && id !== undefined && more.length === 0
+  const ours = prefix === PREFIX && owner === group && id !== undefined && id !== '' && more.length === 0
   return ours && isId('LeaseName', text) ? text : undefined
 }
 

@@ -25,6 +25,7 @@ const TOKEN_NAME = 'gitlab.token'
 /** A runner under systemd is started again after two minutes. */
 const TTL_S_DEFAULT = 180
 const PROBLEMS_SHOWN_MAX = 5
+const PROBLEM_CHARS_MAX = 400
 
 const absolute = z
   .string()
@@ -85,7 +86,8 @@ function problems({ issues }: z.ZodError): string {
     .slice(0, PROBLEMS_SHOWN_MAX)
     .map(({ path, message }) => `${path.join('.') || 'it'}: ${message}`)
   const more = issues.length - shown.length
-  return `${shown.join('; ')}${more > 0 ? `; and ${more} more` : ''}`
+  const text = shown.join('; ').slice(0, PROBLEM_CHARS_MAX)
+  return `${text}${more > 0 ? `; and ${more} more` : ''}`
 }
 
 function refuse(detail: string): never {
