@@ -2,6 +2,7 @@
  * How a runner starts a plugin (go-plugin, core protocol 1): it sets variables, the plugin opens a socket and says
  * where in one line on stdout.
  */
+import { X509Certificate } from 'node:crypto'
 import { SlipwayError } from '../../model/index.ts'
 
 export type Env = Readonly<Record<string, string | undefined>>
@@ -35,12 +36,20 @@ export function readInvitation(env: Env): Invitation {
     refuse(`it speaks plugin protocol ${shown}, this plugin speaks ${PROTOCOL}`)
   }
   const certificate = env.PLUGIN_CLIENT_CERT || undefined
-  if (certificate !== undefined && !certificate.includes('BEGIN CERTIFICATE'))
+  if (certificate !== undefined && !isCertificate(certificate))
     refuse('PLUGIN_CLIENT_CERT holds no certificate')
   return {
     socketFolder: env.PLUGIN_UNIX_SOCKET_DIR || env.TMPDIR || FOLDER_DEFAULT,
     clientCertificate: certificate,
     seventhField: Boolean(env.PLUGIN_MULTIPLEX_GRPC),
+  }
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).raw.length > 0
+  } catch {
+    return false
   }
 }
 

@@ -38,7 +38,7 @@ export interface Serving {
 /** What a runner sends is small: ids, and a `plugin_config`. */
 const MESSAGE_BYTES_MAX = 1024 * 1024
 
-/** Opens the socket. Throws `host_setup` where that fails, `plugin_call` for a certificate that is none. */
+/** Opens the socket. Throws `host_setup` where that fails. */
 export async function serve({ invitation, answers, log, onEnd }: ServeOptions): Promise<Serving> {
   const grpc = new Server({ 'grpc.max_receive_message_length': MESSAGE_BYTES_MAX })
   const { clientCertificate } = invitation
@@ -63,12 +63,8 @@ export async function serve({ invitation, answers, log, onEnd }: ServeOptions): 
 
 function credentials(client: string | undefined, own: Certificate | undefined): ServerCredentials {
   if (client === undefined || own === undefined) return ServerCredentials.createInsecure()
-  try {
-    const pair = { private_key: Buffer.from(own.privateKey), cert_chain: Buffer.from(own.pem) }
-    return ServerCredentials.createSsl(Buffer.from(client), [pair], true)
-  } catch (cause) {
-    throw new SlipwayError('plugin_call', { detail: 'PLUGIN_CLIENT_CERT holds no certificate' }, { cause })
-  }
+  const pair = { private_key: Buffer.from(own.privateKey), cert_chain: Buffer.from(own.pem) }
+  return ServerCredentials.createSsl(Buffer.from(client), [pair], true)
 }
 
 function register(grpc: Server, { answers, log, onEnd }: Omit<ServeOptions, 'invitation'>): void {
