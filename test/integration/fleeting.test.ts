@@ -4,25 +4,24 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { connect } from '../../src/api/index.ts'
-import { buildPrograms, findGo, type Programs } from '../fleeting/go.ts'
 import { PluginClient, plugin } from '../fleeting/plugin-client.ts'
+import { fleetingPrograms } from '../fleeting/programs.ts'
 import { call, eventually, layOut, type Paths, pidsOf, remove, type Started, start } from '../up/instance.ts'
 
-const found = findGo()
+const programs = await fleetingPrograms()
 /** For a plugin to notice that its runner is dead. */
 const ORPHAN_MS = 5_000
 const root = process.getuid?.() === 0
-if ('missing' in found) console.warn(`SKIPPED: the fleeting client cannot be built: ${found.missing}`)
+if ('missing' in programs) console.warn(`SKIPPED: no fleeting client: ${programs.missing}`)
+const clientProgram = 'client' in programs ? programs.client : ''
 
-describe.skipIf('missing' in found || !root)('the fleeting plugin', { timeout: 120_000 }, () => {
-  let programs: Programs
+describe.skipIf('missing' in programs || !root)('the fleeting plugin', { timeout: 120_000 }, () => {
   let paths: Paths
   let slipway: Started
   let sockets: string
   const open: PluginClient[] = []
 
   beforeAll(async () => {
-    programs = await buildPrograms('go' in found ? found.go : '')
     paths = layOut({ driver: 'simulated' })
     sockets = join(paths.folder, 'sockets')
     mkdirSync(sockets)
@@ -30,7 +29,7 @@ describe.skipIf('missing' in found || !root)('the fleeting plugin', { timeout: 1
     expect(await slipway.firstLine, slipway.stderr()).toMatch(/^ready/)
     await token('one')
     await token('two')
-  }, 1_000_000)
+  })
 
   afterAll(async () => {
     slipway?.child.kill('SIGTERM')
@@ -66,7 +65,7 @@ describe.skipIf('missing' in found || !root)('the fleeting plugin', { timeout: 1
   })
 
   function client(config: unknown = configOf(), env: Readonly<Record<string, string>> = {}): PluginClient {
-    const made = new PluginClient({ client: programs.client, config, env: { TMPDIR: sockets, ...env } })
+    const made = new PluginClient({ client: clientProgram, config, env: { TMPDIR: sockets, ...env } })
     open.push(made)
     return made
   }
@@ -90,7 +89,7 @@ describe.skipIf('missing' in found || !root)('the fleeting plugin', { timeout: 1
   })
 
   test('speaks TLS with the certificates of both ends when a client wants it', () => {
-    const { status, stderr } = spawnSync(programs.client, ['mtls', plugin], { encoding: 'utf8' })
+    const { status, stderr } = spawnSync(clientProgram, ['mtls', plugin], { encoding: 'utf8' })
     expect(status, stderr).toBe(0)
     expect(stderr).toContain('configuring client automatic mTLS')
   })
