@@ -145,6 +145,19 @@ describe.skipIf('missing' in programs || !root)('the fleeting plugin', { timeout
     expect(await one.running(1)).toEqual([mine])
   })
 
+  test('a runner that stops leaves the machines it may use again, and none that it has not got yet', async () => {
+    const runner = client()
+    await runner.init()
+    await runner.increase(1)
+    const [used = ''] = await runner.running(1)
+    await runner.increase(2)
+    expect(await runner.tell({ do: 'shutdown' })).toEqual({})
+    await runner[Symbol.asyncDispose]()
+    const next = client()
+    await next.init()
+    expect(await next.update()).toEqual([{ instance: used, state: 'running' }])
+  })
+
   test('a coordinator that is killed is waited for, and every machine is still there', async () => {
     const runner = client()
     await runner.init()

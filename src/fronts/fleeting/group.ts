@@ -46,6 +46,8 @@ export class Group {
   readonly #newId: () => string
   readonly #client: Client
   readonly #told = new Told()
+  /** Asked for by this plugin, and not yet told to run: nothing can be in them. */
+  readonly #unused = new Set<LeaseName>()
 
   constructor({ config, client, clock, log, newId }: GroupParts) {
     this.name = config.group
@@ -67,6 +69,7 @@ export class Group {
     const { list, over } = this.#told.next(
       live.map((lease) => ({ instance: lease.name, state: stateOf(lease) })),
     )
+    for (const { instance, state } of list) if (state !== 'creating') this.#unused.delete(instance)
     for (const instance of over) await this.#sayWhy(instance, signal)
     return list
   }
@@ -80,6 +83,7 @@ export class Group {
     const asked = await this.#each(names, 'asking for a machine', async (name) => {
       await client.call('leaseAsk', { body: { ...body, name }, signal })
       this.#told.promise(name)
+      this.#unused.add(name)
     })
     return asked.length
   }
@@ -95,7 +99,13 @@ export class Group {
     return this.#each(own, 'giving a machine back', async (lease) => {
       await client.call('leaseRelease', { params: { lease }, signal }).catch(ignoreGone)
       this.#told.forget(lease)
+      this.#unused.delete(lease)
     })
+  }
+
+  /** The runner stops: what nobody has used goes, the rest stays for its successor. */
+  async shutdown(signal: AbortSignal): Promise<void> {
+    await this.decrease([...this.#unused], signal)
   }
 
   /** How to reach the instance's machine; only its lease's owner may know, only while it is granted. */

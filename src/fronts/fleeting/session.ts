@@ -104,7 +104,10 @@ export function openSession(parts: SessionParts): Answers {
       return {}
     },
     // The leases stay: whoever is started next with the same name goes on with them, or they expire.
-    shutdown: async () => ({}),
+    async shutdown(_, signal) {
+      await open?.group.shutdown(signal)
+      return {}
+    },
   }
 }
 

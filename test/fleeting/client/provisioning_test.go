@@ -16,6 +16,6 @@ func TestProvisioning(t *testing.T) {
 	}
 	integration.TestProvisioning(t, path, integration.Config{
 		PluginConfig: json.RawMessage(config),
-		MaxInstances: 2,
+		MaxInstances: 3,
 	})
 }

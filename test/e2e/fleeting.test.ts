@@ -1,0 +1,78 @@
+/** The plugin with real machines of the tiny image, under GitLab's own library: it dials them as a runner does. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { tinyImage } from '../conformance/tiny-image.ts'
+import { PluginClient, plugin } from '../fleeting/plugin-client.ts'
+import { fleetingPrograms } from '../fleeting/programs.ts'
+import { call, eventually, layOut, type Paths, qemuOf, remove, type Started, start } from '../up/instance.ts'
+
+const programs = await fleetingPrograms()
+if ('missing' in programs) console.warn(`SKIPPED: no fleeting client: ${programs.missing}`)
+const root = process.getuid?.() === 0
+/** What the guest is to answer. */
+const BOOT_MS = 180_000
+
+describe.skipIf('missing' in programs || !root)('the plugin and real machines', { timeout: 400_000 }, () => {
+  let paths: Paths
+  let slipway: Started
+  let config: object
+  const { client, provisioning } = 'missing' in programs ? { client: '', provisioning: '' } : programs
+
+  beforeAll(async () => {
+    const { dir: images } = tinyImage()
+    paths = layOut({ driver: 'libvirt', images })
+    const flavor =
+      '[[flavor]]\nname = "small"\nimage = "tiny"\nvcpus = 1\nmemory_mib = 256\ndisk_gib = 4\nallow_emulation = true\n'
+    writeFileSync(join(paths.config, 'coordinator.toml'), flavor, { flag: 'a' })
+    slipway = start(paths, ['up'])
+    expect(await slipway.firstLine, slipway.stderr()).toMatch(/^ready/)
+    const { stdout } = await call(paths, 'token', 'create', 'gitlab')
+    const tokenFile = join(paths.config, 'gitlab.token')
+    writeFileSync(tokenFile, stdout, { mode: 0o600 })
+    config = { flavor: 'small', socket: join(paths.run, 'lease.sock'), token_file: tokenFile }
+  })
+  afterAll(async () => {
+    slipway?.child.kill('SIGTERM')
+    await slipway?.ended
+    remove(paths)
+  })
+
+  test('GitLab’s own test of plugins passes', async () => {
+    const env = { ...process.env, PLUGIN: plugin, PLUGIN_CONFIG: JSON.stringify(config) }
+    const child = spawn(provisioning, ['-test.run', 'TestProvisioning', '-test.v'], { env })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk))
+    const [code] = await once(child, 'close')
+    expect(code, output).toBe(0)
+    expect(output).toContain('--- PASS: TestProvisioning')
+  })
+
+  test('a machine runs what it is told, is healthy while it lives, and is over with its QEMU', async () => {
+    await using runner = new PluginClient({ client, config })
+    await runner.init()
+    await runner.increase(1)
+    const [instance = ''] = await runner.running(1, BOOT_MS)
+    expect(await runner.ask({ do: 'run', instance, shell: 'cat; echo hi; id -un' })).toMatch(/^hi\nroot/)
+    expect(await runner.tell({ do: 'run', instance, shell: 'exit 42' })).toMatchObject({
+      error: expect.stringContaining('42'),
+    })
+    expect(await runner.tell({ do: 'heartbeat', instance })).toEqual({})
+    process.kill(qemuOf(paths) ?? 0, 'SIGKILL')
+    await eventually('a heartbeat tells it', 30_000, async () => {
+      return (await runner.tell({ do: 'heartbeat', instance })).error?.includes('machine_lost')
+    })
+    expect(await runner.update()).toEqual([{ instance, state: 'deleted' }])
+    expect(runner.log).toContain('machine_lost')
+  })
+
+  test('nothing is left', async () => {
+    await eventually('the audit finds nothing and no lease lives', 60_000, async () => {
+      const audit = await call(paths, 'audit')
+      const { leases, machines } = JSON.parse((await call(paths, 'ls', '--json')).stdout)
+      return audit.code === 0 && leases.length === 0 && machines.length === 0
+    })
+  })
+})
