@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { roughly, table } from './text.ts'
+import { roughly } from '../model/index.ts'
+import { table } from './text.ts'
 
 test('columns are as wide as their widest cell, colours not counted', () => {
   const text = table(

@@ -19,15 +19,6 @@ export function table(head: readonly string[], rows: readonly (readonly (string 
 
 const width = (cell: string): number => stripVTControlCharacters(cell).length
 
-/** `3 s`, `4 min`, `2 h`, `5 d`: how long ago or for how long, to one unit. */
-export function roughly(durationMs: number): string {
-  const seconds = Math.max(0, Math.round(durationMs / 1000))
-  if (seconds < 100) return `${seconds} s`
-  if (seconds < 100 * 60) return `${Math.round(seconds / 60)} min`
-  if (seconds < 72 * 3600) return `${Math.round(seconds / 3600)} h`
-  return `${Math.round(seconds / 86_400)} d`
-}
-
 /** `text` with control characters shown as dots: a guest may have had its word in it. */
 export const printable = (text: string): string =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for

@@ -1,6 +1,5 @@
 import type { LeaseView } from '../api/index.ts'
-import { failureText } from '../model/index.ts'
-import { roughly } from './text.ts'
+import { failureText, roughly } from '../model/index.ts'
 
 /** Why a lease waits, in one line. */
 export function waitingLine({ waiting }: LeaseView): string {

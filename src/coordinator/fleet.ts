@@ -194,7 +194,7 @@ export class Fleet {
     this.#state.touch(machine.host)
     this.#state.troubles.delete(troubleKey(machine.host, machine.spec))
     const tookMs = machine.timeline.at(-1)?.atMs ?? 0
-    this.#state.makingMs.set(machine.spec.flavor, tookMs)
+    this.#state.memory.made(machine.spec.flavor, Math.max(tookMs, machine.stateAtMs - machine.namedAtMs))
     this.#events.machineReady({ machine: machine.machine, host: machine.host, tookMs })
   }
 

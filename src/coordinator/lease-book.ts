@@ -121,6 +121,9 @@ export class LeaseBook {
   #afterEnd({ live, end, failure }: Ending): void {
     const { lease } = live
     this.#state.deleteLease(live)
+    if (lease.state === 'granted' && end === 'released') {
+      this.#state.memory.released(lease.flavor, this.#ports.clock.wall() - lease.grantedAtMs)
+    }
     const machine = lease.state === 'granted' ? this.#state.machines.get(lease.machine) : undefined
     if (machine) {
       this.#state.doom(machine, this.#ports.clock.now())

@@ -179,7 +179,8 @@ export class Leases {
   }
 
   view(record: LeaseRecord | LiveLease): LeaseView {
-    return leaseView(record, this.#state, this.#ports.clock.now())
+    const { clock } = this.#ports
+    return leaseView(record, this.#state, { now: clock.now(), wall: clock.wall() })
   }
 
   /** `find`; whoever looks at a lease of their own keeps it alive. */

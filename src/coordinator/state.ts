@@ -12,6 +12,7 @@ import {
   type TemplateShape,
   type TimelineStep,
 } from '../model/index.ts'
+import { Memory } from './forecast.ts'
 import { roomFor } from './placement/embedded.ts'
 import type {
   AskedFor,
@@ -67,8 +68,8 @@ export class State {
   readonly troubles = new Map<string, Trouble>()
   /** Machines that were granted once and are not known to be gone. */
   readonly served = new Set<MachineId>()
-  /** How long the last machine of a flavor took to become ready. */
-  readonly makingMs = new Map<FlavorName, number>()
+  /** What machines and leases have lately taken. */
+  readonly memory = new Memory()
   /** What was asked for lately, the latest last. */
   readonly #demands = new Map<string, AskedFor>()
 

@@ -1,14 +1,15 @@
 /** What callers are shown. No secret passes here but through `accessView`. */
 import type { LeaseView, MachineView, Reply } from '../api/index.ts'
 import type { Access, Flavor } from '../model/index.ts'
+import { forecast } from './forecast.ts'
 import { NO_ROOM, plus } from './placement/embedded.ts'
 import type { HeldMachine } from './plan/index.ts'
 import type { Host, LiveLease, State } from './state.ts'
 import type { LeaseRecord } from './store/leases.ts'
 import type { Token } from './store/tokens.ts'
 
-/** A lease, live or ended; of a waiting one also why it waits and for how long about. `now` is monotonic. */
-export function leaseView(record: LeaseRecord | LiveLease, state: State, now: number): LeaseView {
+/** A lease, live or ended; of a waiting one also why it waits and for how long about. */
+export function leaseView(record: LeaseRecord | LiveLease, state: State, time: Time): LeaseView {
   const { lease, timeline: kept } = record
   const granted = lease.state === 'granted' ? lease : undefined
   const ended = lease.state === 'ended' ? lease : undefined
@@ -30,7 +31,7 @@ export function leaseView(record: LeaseRecord | LiveLease, state: State, now: nu
     host: granted?.host,
     end: ended?.end,
     failure: ended?.failure,
-    waiting: lease.state === 'waiting' ? waitingView(record, state, now) : undefined,
+    waiting: lease.state === 'waiting' ? waitingView(record, state, time) : undefined,
     timeline: timeline && [...timeline],
     consoleTail: 'consoleTail' in record && record.consoleTail ? [...record.consoleTail] : undefined,
   })
@@ -81,24 +82,37 @@ export const accessView = ({ marks: _, ...access }: Access): Reply<'leaseAccess'
   privateKey: access.privateKey.reveal(),
 })
 
-function waitingView(record: LeaseRecord | LiveLease, state: State, now: number): LeaseView['waiting'] {
+function waitingView(record: LeaseRecord | LiveLease, state: State, time: Time): LeaseView['waiting'] {
   const wait = 'wait' in record ? record.wait : undefined
   if (!wait) return { position: 1, making: 0 }
-  return defined({ ...wait, estimateMs: estimate(record, wait.position, { state, now }) })
+  return defined({ ...wait, estimateMs: estimate(record.lease, wait, { state, ...time }) })
 }
 
-/** When the machine that this lease will have should be ready, going by the last one of its flavor. */
+interface Time {
+  /** Monotonic. */
+  readonly now: number
+  readonly wall: number
+}
+
+/** How long a lease has to wait, going by what machines and leases have lately taken. */
 function estimate(
-  { lease }: LeaseRecord | LiveLease,
-  position: number,
-  { state, now }: { readonly state: State; readonly now: number },
+  lease: LeaseRecord['lease'],
+  { position, reason }: NonNullable<LiveLease['wait']>,
+  { state, now, wall }: Time & { readonly state: State },
 ): number | undefined {
-  const lastMs = state.makingMs.get(lease.flavor)
-  const making = [...state.machines.values()]
-    .filter((each) => each.spec.flavor === lease.flavor && each.spec.trustDomain === lease.owner.trustDomain)
-    .filter((each) => each.state === 'named' || each.state === 'creating')
-    .sort((a, b) => a.namedAtMs - b.namedAtMs)[position - 1]
-  return lastMs === undefined || !making ? undefined : Math.max(0, making.namedAtMs + lastMs - now)
+  const { flavor, owner } = lease
+  const makingMs: number[] = []
+  for (const { spec, state: stage, namedAtMs } of state.machines.values()) {
+    const same = spec.flavor === flavor && spec.trustDomain === owner.trustDomain
+    if (same && (stage === 'named' || stage === 'creating')) makingMs.push(now - namedAtMs)
+  }
+  const running: { ranMs: number; leaseMs: readonly number[] }[] = []
+  for (const { lease: other } of state.leases.values()) {
+    if (other.state !== 'granted' || (reason?.code === 'too_busy' && other.flavor !== flavor)) continue
+    running.push({ ranMs: wall - other.grantedAtMs, leaseMs: state.memory.of(other.flavor).leaseMs })
+  }
+  const madeMs = state.memory.of(flavor).makingMs
+  return forecast({ position, reason: reason?.code, makingMs, running, madeMs })
 }
 
 type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {

@@ -141,9 +141,9 @@ test('a waiting job is told why, and what changes', async () => {
   bench.leases.grant(lease())
   const { code, stdout } = await preparing.ended
   expect(code).toBe(0)
-  expect(stdout).toContain('waiting for a machine of flavor small, position 1\n')
+  expect(stdout).toContain('waiting for a machine of flavor small, position 1; how long is unknown\n')
   expect(stdout).toContain(
-    'position 4, 2 in the making, no_capacity: no host has room for flavor small: memory',
+    'position 4, 2 in the making, no_capacity: no host has room for flavor small: memory; how long is unknown',
   )
   expect(stdout).toMatch(/machine m-\w+ \(small\) is ready on host h1/)
 })

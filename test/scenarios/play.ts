@@ -5,7 +5,7 @@
  */
 import { parseConfig } from '../../src/coordinator/config.ts'
 import type { Policy } from '../../src/coordinator/policy/index.ts'
-import { type Flavor, type FlavorName, failureText, SlipwayError } from '../../src/model/index.ts'
+import { type Flavor, type FlavorName, failureText, roughly, SlipwayError } from '../../src/model/index.ts'
 import { type FakeHost, LOST } from '../coordinator/fake-host.ts'
 import { anyFlavor, anyImage, World } from '../coordinator/world.ts'
 
@@ -99,7 +99,11 @@ class Stage {
     return world.coordinator.list(world.coordinator.caller(undefined), { ended: false }).map((view) => {
       const { waiting, machine, name, state } = view
       const why = waiting?.reason ? failureText(waiting.reason) : waiting && `${waiting.making} in the making`
-      return this.#shorten([name, state, machine ?? `${waiting?.position}.`, why ?? ''].join(' ').trim())
+      const { estimateMs } = waiting ?? {}
+      const time = estimateMs === undefined ? '' : `(about ${roughly(estimateMs)} to go)`
+      return this.#shorten(
+        [name, state, machine ?? `${waiting?.position}.`, why ?? '', time].join(' ').trim(),
+      )
     })
   }
 

@@ -1,10 +1,9 @@
 import type { LeaseView } from '../../api/index.ts'
-import { failureNext, failureText, parseId } from '../../model/index.ts'
+import { failureNext, failureText, parseId, roughly } from '../../model/index.ts'
 import type { Call } from '../command.ts'
 import { EXIT } from '../exit.ts'
 import { writeJson } from '../json.ts'
 import { reach } from '../reach.ts'
-import { roughly } from '../text.ts'
 
 /** Says why a lease waits, how its machine came to be, or why it ended. */
 export async function main(call: Call): Promise<number> {
@@ -37,14 +36,15 @@ export function explanation(view: LeaseView, nowMs: number): readonly string[] {
 
 function waitingLines({ waiting }: LeaseView): readonly string[] {
   if (waiting === undefined) return []
-  const estimate = waiting.estimateMs === undefined ? '' : `, about ${roughly(waiting.estimateMs)} to go`
+  const { position, making, reason, estimateMs } = waiting
+  const machines = making === 1 ? '1 machine' : `${making} machines`
   return [
-    `  waits at position ${waiting.position}, ${waiting.making} machines in the making${estimate}`,
-    ...(waiting.reason === undefined
-      ? []
-      : [
-          `  because ${failureText(waiting.reason)} (${waiting.reason.code})`,
-          `  next: ${failureNext(waiting.reason)}`,
-        ]),
+    `  waits at position ${position}, ${machines} in the making`,
+    estimateMs === undefined
+      ? '  how long is unknown: too little was seen of such machines and jobs lately'
+      : `  about ${roughly(estimateMs)} to go, as machines and jobs have lately been`,
+    ...(reason === undefined
+      ? [position <= making ? '  because its machine is being made' : '  because its turn comes next']
+      : [`  because ${failureText(reason)} (${reason.code})`, `  next: ${failureNext(reason)}`]),
   ]
 }

@@ -1,9 +1,10 @@
 import type { LeaseView, MachineView, Reply } from '../../api/index.ts'
+import { roughly } from '../../model/index.ts'
 import type { Call } from '../command.ts'
 import { EXIT } from '../exit.ts'
 import { writeJson } from '../json.ts'
 import { reach } from '../reach.ts'
-import { roughly, table } from '../text.ts'
+import { table } from '../text.ts'
 
 /** Lists machines, leases and hosts: one table each, empty ones left out. */
 export async function main(call: Call): Promise<number> {

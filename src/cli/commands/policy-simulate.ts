@@ -1,11 +1,11 @@
 import { readFile, stat } from 'node:fs/promises'
 import { parseTrace, readConfig, replay, type TallyReport } from '../../coordinator/index.ts'
-import { type Capacity, type Flavor, parseId, SlipwayError } from '../../model/index.ts'
+import { type Capacity, type Flavor, parseId, roughly, SlipwayError } from '../../model/index.ts'
 import type { Call } from '../command.ts'
 import { EXIT } from '../exit.ts'
 import { writeJson } from '../json.ts'
 import { parseDurationMs } from '../options.ts'
-import { roughly, table } from '../text.ts'
+import { table } from '../text.ts'
 
 const TRACE_BYTES_MAX = 128 * 1024 * 1024
 const MAKING = '5s'

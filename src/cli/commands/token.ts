@@ -1,9 +1,9 @@
-import { parseId } from '../../model/index.ts'
+import { parseId, roughly } from '../../model/index.ts'
 import type { Call, Main } from '../command.ts'
 import { EXIT } from '../exit.ts'
 import { writeJson } from '../json.ts'
 import { reach } from '../reach.ts'
-import { roughly, table } from '../text.ts'
+import { table } from '../text.ts'
 
 const LEASES_MAX_DEFAULT = 100
 

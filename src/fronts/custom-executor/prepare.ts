@@ -6,7 +6,7 @@ import type { CallOptions, LeaseView } from '../../api/index.ts'
 import { SlipwayError, sleep, within } from '../../model/index.ts'
 import { type Choice, choose } from './choice.ts'
 import { during, endFailure, keepAlive, TTL_MS } from './lease.ts'
-import { endLines, failureLines, printable, waitingLine } from './report.ts'
+import { endLines, failureLines, printable, waitingLine, whyLine } from './report.ts'
 import { print, type Stage } from './stage.ts'
 
 /** How often a waiting lease is looked at for a new reason. */
@@ -75,12 +75,12 @@ async function settled(stage: Stage, first: LeaseView, signal: AbortSignal): Pro
   const { client, clock, lease, stdout } = stage
   const query = { waitMs: LOOK_MS, state: 'waiting' } as const
   let view = first
-  let said = { line: '', atMs: 0 }
+  let said = { why: '', atMs: 0 }
   while (view.state === 'waiting') {
-    const line = waitingLine(view)
-    if (line !== said.line || clock.now() - said.atMs > REMIND_MS) {
-      print(stdout, [line])
-      said = { line, atMs: clock.now() }
+    const why = whyLine(view)
+    if (why !== said.why || clock.now() - said.atMs > REMIND_MS) {
+      print(stdout, [waitingLine(view)])
+      said = { why, atMs: clock.now() }
     }
     view = await client.call('leaseGet', { params: { lease }, query, signal })
   }

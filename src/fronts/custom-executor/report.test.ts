@@ -51,6 +51,9 @@ test('a waiting job is told its place and why', () => {
   const reason = { code: 'no_capacity', args: { flavor: 'large', detail: 'memory' } } as const
   expect(waitingLine({ flavor, waiting: { position: 3, making: 1, reason } })).toBe(
     'waiting for a machine of flavor large, position 3, 1 in the making, ' +
-      'no_capacity: no host has room for flavor large: memory',
+      'no_capacity: no host has room for flavor large: memory; how long is unknown',
+  )
+  expect(waitingLine({ flavor, waiting: { position: 1, making: 1, estimateMs: 130_000 } })).toBe(
+    'waiting for a machine of flavor large, position 1, 1 in the making; about 2 min to go',
   )
 })

@@ -1,6 +1,6 @@
 /** What the job log says, in lines. Console lines come from a guest: they are shown, never obeyed by a terminal. */
 import type { LeaseView } from '../../api/index.ts'
-import { type Failure, failureNext, failureText, type TimelineStep } from '../../model/index.ts'
+import { type Failure, failureNext, failureText, roughly, type TimelineStep } from '../../model/index.ts'
 
 const LINES_MAX = 60
 const LINE_CHARS_MAX = 300
@@ -29,8 +29,16 @@ const timelineLines = (timeline: readonly TimelineStep[]): readonly string[] =>
 const consoleLines = (tail: readonly string[]): readonly string[] =>
   tail.slice(-LINES_MAX).map((line) => `  | ${printable(line)}`)
 
-/** Why a lease waits, in one line. */
-export function waitingLine({ flavor, waiting }: Pick<LeaseView, 'flavor' | 'waiting'>): string {
+/** Why a lease waits, its place and how long it has to go, in one line. */
+export function waitingLine(view: Pick<LeaseView, 'flavor' | 'waiting'>): string {
+  const { waiting } = view
+  if (waiting === undefined) return whyLine(view)
+  const { estimateMs } = waiting
+  return `${whyLine(view)}; ${estimateMs === undefined ? 'how long is unknown' : `about ${roughly(estimateMs)} to go`}`
+}
+
+/** The same without the time, which passes: when this changes there is something to tell. */
+export function whyLine({ flavor, waiting }: Pick<LeaseView, 'flavor' | 'waiting'>): string {
   if (waiting === undefined) return `waiting for a machine of flavor ${flavor}`
   const { position, making, reason } = waiting
   const parts = [
