@@ -1,5 +1,5 @@
 /** A stranger's disk files, real and hostile, and the sandbox in which they are looked at. */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import {
@@ -83,7 +83,7 @@ describe('a file of one’s own', () => {
     })
     const { disk } = await store.find(manifest.digest)
     expect((await stat(disk)).mode & 0o777).toBe(0o444)
-    expect(await readFile(disk)).toEqual(await readFile(file))
+    expect(await sha256(disk)).toBe(await sha256(file))
     expect(sh(`qemu-img check ${disk}`)).toContain('No errors')
     expect(await left()).toHaveLength(2)
     expect(remains()).toEqual(['', ''])
@@ -182,5 +182,99 @@ describe('a file that changes while it is read', () => {
       ({ code }) => code,
     )
     expect([`sha256:${before}`, 'image_refused']).toContain(outcome)
+  })
+})
+
+describe('an import that is cut short', () => {
+  /** Larger than what is made safe at a time. */
+  const large = () => {
+    sh('head -c 300M /dev/urandom >raw; qemu-img convert -f raw -O qcow2 raw disk.qcow2; rm raw')
+    return join(dir, 'disk.qcow2')
+  }
+  const steps: string[] = []
+  const watch = { ...none, step: (name: string) => void steps.push(name) }
+  beforeEach(() => void steps.splice(0))
+
+  /** Kills a process that imports `file` once so much is copied; all of the inspector's go with it. */
+  async function killedAt(file: string, bytes: number): Promise<void> {
+    const images = join(import.meta.dirname, '../../src/agent/images/index.ts')
+    const source = `import { importImage, ImageStore } from ${JSON.stringify(images)}
+      await importImage({ file: ${JSON.stringify(file)}, words: ${JSON.stringify(words)}, uid: ${UID}, wall: Date.now,
+        store: new ImageStore(${JSON.stringify(store.folder)}), signal: new AbortController().signal,
+        watch: { step: () => undefined, copied: (bytes) => console.log(bytes) } })`
+    const importer = spawn(process.execPath, ['--input-type=module', '--eval', source], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const ended = new Promise((resolve) => importer.once('close', resolve))
+    let said = ''
+    await new Promise<void>((resolve) => {
+      importer.stdout.setEncoding('utf8').on('data', (text: string) => {
+        said += text
+        if (Number(said.trim().split('\n').at(-1)) >= bytes) resolve()
+      })
+    })
+    importer.kill('SIGKILL')
+    await ended
+    await expect.poll(remains, { timeout: 5_000 }).toEqual(['', ''])
+  }
+
+  it('by a kill goes on where it was, and is the same image', async () => {
+    const file = large()
+    await killedAt(file, 280 * MIB)
+    expect(await store.list()).toEqual([])
+    const { digest } = await take(file, { watch })
+    expect([digest, steps]).toEqual([
+      `sha256:${await sha256(file)}`,
+      ['looking at the file', 'going on at 256 MiB', 'looking at the copy'],
+    ])
+    expect(await left()).toHaveLength(2)
+  })
+
+  it('begins anew where the file is another by now', async () => {
+    const file = large()
+    await killedAt(file, 280 * MIB)
+    sh('mv disk.qcow2 old; cp old disk.qcow2')
+    await take(file, { watch })
+    expect(steps).toEqual(['looking at the file', 'copying', 'looking at the copy'])
+  })
+
+  it.each([
+    ['cancelled', { abort: true }, /enough/],
+    ['late', { deadlineMs: 900 }, /took longer than 900 ms/],
+  ])('when it is %s ends at once with all its processes', async (_, how, says) => {
+    const file = large()
+    const cancel = new AbortController()
+    const copied = () => 'abort' in how && cancel.abort(new Error('enough'))
+    const options = 'deadlineMs' in how ? { deadlineMs: how.deadlineMs } : {}
+    await expect(
+      take(file, { watch: { ...none, copied }, signal: cancel.signal, ...options }),
+    ).rejects.toThrow(says)
+    expect(remains()).toEqual(['', ''])
+    expect((await left()).filter((name) => !name.startsWith('importing.'))).toEqual([])
+  })
+})
+
+it('where there is no room, that is said before anything is copied', async () => {
+  await mkdir(store.folder)
+  await writeFile(join(dir, 'disk.qcow2'), dataQcow2())
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'none', store.folder])
+  try {
+    await expect(take(join(dir, 'disk.qcow2'))).rejects.toMatchObject({
+      code: 'disk_full',
+      args: { path: store.folder },
+    })
+    expect((await left()).filter((name) => name.endsWith('.qcow2'))).toEqual([])
+  } finally {
+    execFileSync('umount', [store.folder])
+  }
+})
+
+it('two at once are one too many', async () => {
+  await writeFile(join(dir, 'disk.qcow2'), dataQcow2())
+  const file = join(dir, 'disk.qcow2')
+  const [first, second] = await Promise.allSettled([take(file), take(file)])
+  expect([first, second].filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+  expect([first, second].find(({ status }) => status === 'rejected')).toMatchObject({
+    reason: { code: 'too_busy' },
   })
 })

@@ -120,14 +120,17 @@ function command(inspector: Inspector): readonly [string, ...string[]] {
   ]
 }
 
-/** Nothing of ours is on these paths before `pivot_root`; after it, nothing else is. */
+/**
+ * Nothing of ours is on these paths before `pivot_root`; after it, nothing else is. The shell stays, as the first process:
+ * it dies with its parent, and all others with it, where a process that changed its user would not (prctl(2)).
+ */
 const ENCLOSE = `set -eu
 umask 022
 root=$1 program=$2 node=$3
 shift 3
 mount -t tmpfs -o mode=755,size=64k,nosuid,nodev slipway "$root"
 cd "$root"
-mkdir usr proc program old
+mkdir usr proc dev program old
 : >node
 mount --bind /usr usr
 mount -o remount,bind,ro,nosuid,nodev usr
@@ -135,6 +138,9 @@ mount -t tmpfs -o mode=755,size=4k,ro slipway usr/local
 for link in bin sbin lib lib32 lib64 libx32; do
   if [ -L "/$link" ]; then ln -s "usr/$link" "$link"; fi
 done
+mount -t tmpfs -o mode=755,size=4k,nosuid,noexec slipway dev
+mknod -m 666 dev/null c 1 3
+mount -o remount,ro,nosuid,noexec dev
 mount --bind "$program" program
 mount -o remount,bind,ro,nosuid,nodev,noexec program
 mount --bind "$node" node
@@ -145,7 +151,8 @@ cd /
 umount -l old
 rmdir old
 mount -o remount,ro,nosuid,nodev /
-exec "$@"
+"$@"
+exit $?
 `
 const OPEN = 'exec "$@" 4</proc/self/fd/3 3<&-'
 const OPEN_BOTH = 'exec "$@" 5<>/proc/self/fd/4 4</proc/self/fd/3 3<&-'
@@ -158,7 +165,7 @@ function filtered(): readonly string[] {
   return ['sh', '-c', IF_PERL, 'filter', FILTER, `${prctl}`, program.toString('hex')]
 }
 
-const IF_PERL = 'if command -v perl >/dev/null; then exec perl -e "$@"; else shift 3; exec "$@"; fi'
+const IF_PERL = 'if [ -x /usr/bin/perl ]; then exec perl -e "$@"; else shift 3; exec "$@"; fi'
 /** prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, struct sock_fprog *), then the program. */
 const FILTER = `my $prctl = 0 + shift;
 my $filter = pack 'H*', shift;
