@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { hostId } from '../api/server.ts'
 import { parseId } from '../model/index.ts'
-import { readToml } from '../toml/index.ts'
+import { readSettings, readToml, type Setting } from '../toml/index.ts'
 
 const path = z.string().regex(/^\/[^\0\n]*$/, 'not an absolute path')
 const count = (min: number, max: number) => z.int().min(min).max(max)
@@ -73,7 +73,13 @@ export type AgentConfig = z.infer<typeof schema>
 
 /** The configuration in `configDir`; every key has a default. Throws `bad_config` with file and line. */
 export const readAgentConfig = (configDir: string): Promise<AgentConfig> =>
-  readToml(join(configDir, 'agent.toml'), schema)
+  readToml(join(configDir, FILE), schema)
+
+/** The same, key by key, with where each comes from. */
+export const agentSettings = (configDir: string): Promise<readonly Setting[]> =>
+  readSettings(join(configDir, FILE), schema)
+
+const FILE = 'agent.toml'
 
 /** Where in its directories the agent keeps what. */
 export const layoutOf = ({ state, run }: Pick<AgentConfig, 'state' | 'run'>) => ({

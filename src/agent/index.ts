@@ -1,5 +1,5 @@
 /** The agent: one per hypervisor. It makes its host agree with the coordinator's wanted set, and says what is there. */
-export { type AgentConfig, readAgentConfig } from './config.ts'
+export { type AgentConfig, agentSettings, readAgentConfig } from './config.ts'
 export type * from './drivers/driver.ts'
 export { buildImage, ImageStore, type ImageWords, imageWords, importImage } from './images/index.ts'
 export { startAgent } from './main.ts'

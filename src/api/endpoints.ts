@@ -43,6 +43,9 @@ export type EndpointName = keyof typeof endpoints
 /** A machine's live console: a WebSocket on the admin socket, binary frames both ways. */
 export const CONSOLE_PATH = '/v1/machines/:machine/console'
 
+/** What of this is in the OpenAPI format, for whoever does not read TypeScript; on the admin socket. */
+export const OPENAPI_PATH = '/openapi.json'
+
 /** Where agents dial in, on a socket of their own. */
 export const AGENT_PATH = '/v1/agent'
 export const AGENT_STREAM_PATH = '/v1/agent/streams/:stream'

@@ -6,6 +6,7 @@ export {
   CONSOLE_PATH,
   type EndpointName,
   endpoints,
+  OPENAPI_PATH,
   type Scope,
 } from './endpoints.ts'
 export type { LeaseView, MachineView, Problem, Schemas } from './schemas.ts'

@@ -16,7 +16,10 @@ import {
 } from '../model/index.ts'
 
 const id = <T>(kind: Parameters<typeof idPattern>[0]) =>
-  z.custom<T>((value) => typeof value === 'string' && idPattern(kind).test(value), `not a ${kind}`)
+  z
+    .custom<T>((value) => typeof value === 'string' && idPattern(kind).test(value), `not a ${kind}`)
+    // For the OpenAPI description, which cannot see into a function.
+    .meta({ type: 'string', pattern: idPattern(kind).source })
 
 export const machineId = id<MachineId>('MachineId')
 export const reservationId = id<ReservationId>('ReservationId')
@@ -32,7 +35,9 @@ const count = (max: number) => z.int().min(0).max(max)
 const line = z.string().max(1000)
 
 export const failure = z.strictObject({
-  code: z.custom<ErrorCode>((value) => typeof value === 'string' && value in errorTable, 'not an error code'),
+  code: z
+    .custom<ErrorCode>((value) => typeof value === 'string' && value in errorTable, 'not an error code')
+    .meta({ type: 'string', enum: Object.keys(errorTable) }),
   args: z.record(z.string().max(40), z.union([z.string().max(1000), z.number()])),
 })
 

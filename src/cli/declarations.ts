@@ -11,6 +11,7 @@ const HOST = 'This host:'
 export const GROUPS: Readonly<Record<string, string>> = {
   policy: 'try how many machines to keep',
   image: 'build, import, list and remove images',
+  config: 'show the configuration',
   token: 'make, list and revoke tokens of runners',
   'custom-executor': 'the four stages that gitlab-runner calls',
 }
@@ -224,6 +225,31 @@ export const declarations: readonly Declaration[] = [
     summary: 'end the tokens of runners',
     examples: ['slipway token revoke shop'],
     load: async () => (await import('./commands/token.ts')).tokenRevoke,
+  },
+  {
+    name: 'config show',
+    group: LOOK,
+    summary: 'print every setting that holds on this host',
+    options: [['--origin', 'and where it comes from: file and line, or the default'], JSON_OPTION],
+    examples: ['slipway config show --origin'],
+    load: () => import('./commands/config.ts'),
+  },
+  {
+    name: 'completion',
+    arguments: '<shell>',
+    group: LOOK,
+    summary: 'print what bash, zsh or fish load to complete commands and names',
+    examples: ['. <(slipway completion bash)', 'slipway completion fish | source'],
+    load: async () => (await import('./commands/completion.ts')).completionScript,
+  },
+  {
+    name: 'complete',
+    takesCommand: true,
+    group: LOOK,
+    hidden: true,
+    summary: 'say what may come next, as a shell asks',
+    examples: [],
+    load: async () => (await import('./commands/completion.ts')).completionAnswer,
   },
   {
     name: 'doctor',

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type Flavor, type FlavorName, idPattern, parseId } from '../model/index.ts'
-import { parseToml, readToml } from '../toml/index.ts'
+import { parseToml, readSettings, readToml, type Setting } from '../toml/index.ts'
 import { idleOf, idleWords, mistakesOf, type Policy, policyKeys, policyOf } from './policy/index.ts'
 
 export interface Config {
@@ -80,9 +80,15 @@ const TRIAL: readonly z.input<typeof flavor>[] = [
 
 /** Reads `coordinator.toml` of directory `dir`; the file may be missing. Throws `bad_config` with file, line and key. */
 export async function readConfig(dir: string): Promise<Config> {
-  const file = join(dir, 'coordinator.toml')
+  const file = join(dir, FILE)
   return configOf(file, await readToml(file, document))
 }
+
+/** The same, key by key, with where each comes from. */
+export const coordinatorSettings = (dir: string): Promise<readonly Setting[]> =>
+  readSettings(join(dir, FILE), document, { flavor: TRIAL })
+
+const FILE = 'coordinator.toml'
 
 export const parseConfig = (text: string, file: string): Config =>
   configOf(file, parseToml(file, text, document))

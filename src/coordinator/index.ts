@@ -1,5 +1,5 @@
 /** The coordinator: decides which machines exist and who has them. */
-export { type Config, readConfig } from './config.ts'
+export { type Config, coordinatorSettings, readConfig } from './config.ts'
 export { type AgentSession, Coordinator } from './coordinator.ts'
 export { randomIds } from './ids.ts'
 export { startCoordinator } from './main.ts'

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { lineOf } from './line-of.ts'
+import { readSettings } from './settings.ts'
 import { parseToml, readToml } from './toml.ts'
 
 const schema = z.strictObject({ size: z.int().default(3), name: z.string().optional() })
@@ -77,5 +78,48 @@ describe('the line of', () => {
     ['what stands nowhere is unknown', ['none'], undefined],
   ])('%s', (_, path, line) => {
     expect(lineOf(text.join('\n'), path)).toBe(line)
+  })
+})
+
+describe('settings', () => {
+  const nested = z.strictObject({
+    size: z.int().default(3),
+    name: z.string().optional(),
+    limits: z.strictObject({ low: z.int().default(1), high: z.int().optional() }).prefault({}),
+    list: z.array(z.strictObject({ key: z.int(), other: z.int().default(7) })).optional(),
+    words: z.array(z.string()).default([]),
+  })
+  const settings = async (name: string, text: string, absent?: object) => {
+    const file = join(dir, name)
+    await writeFile(file, text)
+    return (await readSettings(file, nested, absent)).map(({ key, value, line }) => [key, value, line])
+  }
+
+  test('are all keys there are, each with the line it is written in, or none where it is the default', async () => {
+    const text =
+      'name = "a"\nwords = ["b"]\n[limits]\nhigh = 9\n[[list]]\nkey = 1\n[[list]]\nother = 2\nkey = 3\n'
+    expect(await settings('all.toml', text)).toEqual([
+      ['size', 3, undefined],
+      ['name', 'a', 1],
+      ['limits.low', 1, undefined],
+      ['limits.high', 9, 4],
+      ['list[0].key', 1, 6],
+      ['list[0].other', 7, undefined],
+      ['list[1].key', 3, 9],
+      ['list[1].other', 2, 8],
+      ['words', ['b'], 2],
+    ])
+  })
+
+  test('say what holds where a table is absent', async () => {
+    expect(await settings('absent.toml', 'size = 4\n', { list: [{ key: 5 }] })).toEqual([
+      ['size', 4, 1],
+      ['name', undefined, undefined],
+      ['limits.low', 1, undefined],
+      ['limits.high', undefined, undefined],
+      ['list[0].key', 5, undefined],
+      ['list[0].other', 7, undefined],
+      ['words', [], undefined],
+    ])
   })
 })

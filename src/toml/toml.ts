@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { parse, TomlError } from 'smol-toml'
 import type { z } from 'zod'
 import { SlipwayError } from '../model/index.ts'
+import { keyText } from './key-text.ts'
 import { lineOf } from './line-of.ts'
 
 const FILE_BYTES_MAX = 256 * 1024
@@ -27,7 +28,8 @@ export function parseToml<T>(file: string, text: string, schema: z.ZodType<T>): 
 /** Told first: a key that is missing may only be written wrong. */
 const isUnknown = ({ code }: z.core.$ZodIssue): boolean => code === 'unrecognized_keys'
 
-async function readText(file: string): Promise<string> {
+/** The text of a file; an absent one is empty. Throws `bad_config`. */
+export async function readText(file: string): Promise<string> {
   let text: string
   try {
     text = await readFile(file, 'utf8')
@@ -40,7 +42,8 @@ async function readText(file: string): Promise<string> {
   return text
 }
 
-function tableOf(file: string, text: string): unknown {
+/** Throws `bad_config` that names line and column. */
+export function tableOf(file: string, text: string): unknown {
   try {
     return parse(text)
   } catch (cause) {
@@ -55,9 +58,8 @@ function issueText(issue: z.core.$ZodIssue, text: string): string {
   const unknown = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : []
   const path = [...issue.path, ...unknown]
   const line = lineOf(text, path)
-  const key = path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('')
   const what = unknown.length > 0 ? 'unknown key' : issue.message
-  return `${line === undefined ? '' : `line ${line}, `}${key.slice(1) || 'the file'}: ${what}`
+  return `${line === undefined ? '' : `line ${line}, `}${keyText(path) || 'the file'}: ${what}`
 }
 
 const refusal = (file: string, detail: string, cause?: unknown): SlipwayError =>

@@ -2,8 +2,8 @@
 import type { Socket } from 'node:net'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
-import { type EndpointName, endpoints, type Scope } from '../../api/index.ts'
-import { schemas } from '../../api/server.ts'
+import { type EndpointName, endpoints, OPENAPI_PATH, type Scope } from '../../api/index.ts'
+import { openApi, schemas } from '../../api/server.ts'
 import { type Failure, SlipwayError } from '../../model/index.ts'
 import type { Caller } from '../callers.ts'
 import type { Coordinator } from '../coordinator.ts'
@@ -34,6 +34,10 @@ export function makeHttp({ scope, coordinator, handlers, log }: HttpOptions): Fa
   for (const name of Object.keys(endpoints).filter(isEndpointName)) {
     if (scope === 'admin' || endpoints[name].scope === 'lease')
       route(app, name, { scope, coordinator, handlers })
+  }
+  if (scope === 'admin') {
+    const described = JSON.stringify(openApi(coordinator.health().version))
+    app.get(OPENAPI_PATH, (_, reply) => reply.type('application/json; charset=utf-8').send(described))
   }
   return app
 }

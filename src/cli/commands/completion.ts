@@ -1,0 +1,91 @@
+/** Completion for shells: the script that a shell loads, and what it asks on every tab. */
+import { SlipwayError } from '../../model/index.ts'
+import type { Call, Main } from '../command.ts'
+import { type Candidate, complete, type LookUp } from '../completion/complete.ts'
+import { scripts } from '../completion/scripts.ts'
+import { declarations, GROUPS } from '../declarations.ts'
+import { EXIT } from '../exit.ts'
+import { reach } from '../reach.ts'
+
+/** A person waits at a prompt: what is not known by then is left out. */
+const LOOK_UP_MS_MAX = 1_000
+const CANDIDATES_MAX = 200
+
+const print: Main = async ({ io, args }) => {
+  const script = scripts.get(args[0] ?? '')
+  if (script === undefined) {
+    const known = [...scripts.keys()].join(', ')
+    throw new SlipwayError('bad_request', {
+      detail: `there is no completion for "${args[0]}", only for ${known}`,
+    })
+  }
+  io.print(script)
+  return EXIT.ok
+}
+
+const answer: Main = async (call) => {
+  const completion = await complete({
+    words: call.rest,
+    declarations,
+    groups: GROUPS,
+    lookUp: (kind) => lookUp(call)(kind).catch(() => []),
+  })
+  if (completion.files) call.io.print(':files\n')
+  else
+    for (const { word, says } of completion.candidates.slice(0, CANDIDATES_MAX))
+      call.io.print(`${word}\t${says}\n`)
+  return EXIT.ok
+}
+
+const lookUp =
+  (call: Call): LookUp =>
+  async (kind) => {
+    const signal = AbortSignal.timeout(LOOK_UP_MS_MAX)
+    const client = await reach(call)
+    switch (kind) {
+      case 'shell':
+        return [...scripts.keys()].map((word) => ({ word, says: '' }))
+      case 'machine': {
+        const { machines } = await client.call('machineList', { signal })
+        return machines.map(({ machine, state, lease }) => ({
+          word: machine,
+          says: `${state} ${lease ?? ''}`.trim(),
+        }))
+      }
+      case 'lease': {
+        const { leases } = await client.call('leaseList', { signal })
+        return leases.map(({ name, state, flavor }) => ({ word: name, says: `${state} ${flavor}` }))
+      }
+      case 'flavor': {
+        const { flavors } = await client.call('flavorList', { signal })
+        return flavors.map(({ name, image }) => ({ word: name, says: image }))
+      }
+      case 'runner': {
+        const { tokens } = await client.call('tokenList', { signal })
+        return tokens.map(({ runner, trustDomain }) => ({ word: runner, says: trustDomain }))
+      }
+      case 'image':
+        return imagesOf(await client.call('hostList', { signal }))
+      default:
+        return []
+    }
+  }
+
+interface Hosts {
+  readonly hosts: readonly {
+    readonly facts?:
+      | { readonly images: readonly { readonly name: string; readonly version: string }[] }
+      | undefined
+  }[]
+}
+
+const imagesOf = ({ hosts }: Hosts): readonly Candidate[] => {
+  const images = hosts.flatMap(({ facts }) => facts?.images ?? [])
+  return [...new Map(images.map(({ name, version }) => [name, version]))].map(([word, says]) => ({
+    word,
+    says,
+  }))
+}
+
+export const completionScript = { main: print }
+export const completionAnswer = { main: answer }
