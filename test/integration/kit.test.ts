@@ -245,6 +245,16 @@ describe('a machine that is to be frozen', () => {
     }
   })
 
+  it('removes a link, as D-Bus has one to the machine id, and leaves what it leads to', async () => {
+    run(lines(good))
+    await mkdir(join(root, 'var/lib/dbus'), { recursive: true })
+    await writeFile(join(root, 'elsewhere'), 'kept')
+    await symlink('../../../elsewhere', join(root, 'var/lib/dbus/machine-id'))
+    expect(forget().answer.ok).toBe(true)
+    expect(await readdir(join(root, 'var/lib/dbus'))).toEqual([])
+    expect(await readFile(join(root, 'elsewhere'), 'utf8')).toBe('kept')
+  })
+
   it('closes its door first, and removes what it knew it by', async () => {
     await writeFile(join(root, 'run/slipway-door'), '4711\n')
     expect(forget().answer.ok).toBe(true)
