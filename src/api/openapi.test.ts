@@ -8,7 +8,7 @@ const top = join(import.meta.dirname, '../..')
 const { version } = JSON.parse(readFileSync(join(top, 'package.json'), 'utf8'))
 const checkedIn = readFileSync(join(top, 'src/api/generated/openapi.json'), 'utf8')
 
-it('is checked in as it is now: `sh bin/node src/api/openapi-main.ts` writes it', () => {
+it('is checked in as it is now: `sh bin/node src/api/openapi/main.ts` writes it', () => {
   expect(JSON.parse(checkedIn)).toEqual(JSON.parse(JSON.stringify(openApi(version))))
 })
 

@@ -249,7 +249,8 @@ export const declarations: readonly Declaration[] = [
     hidden: true,
     summary: 'say what may come next, as a shell asks',
     examples: [],
-    load: async () => (await import('./commands/completion.ts')).completionAnswer,
+    load: async () =>
+      (await import('./commands/completion.ts')).completionAnswer({ declarations, groups: GROUPS }),
   },
   {
     name: 'doctor',

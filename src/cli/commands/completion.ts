@@ -1,15 +1,16 @@
 /** Completion for shells: the script that a shell loads, and what it asks on every tab. */
 import { SlipwayError } from '../../model/index.ts'
 import type { Call, Main } from '../command.ts'
-import { type Candidate, complete, type LookUp } from '../completion/complete.ts'
+import { type Candidate, complete, type Line, type LookUp } from '../completion/complete.ts'
 import { scripts } from '../completion/scripts.ts'
-import { declarations, GROUPS } from '../declarations.ts'
 import { EXIT } from '../exit.ts'
 import { reach } from '../reach.ts'
 
 /** A person waits at a prompt: what is not known by then is left out. */
 const LOOK_UP_MS_MAX = 1_000
 const CANDIDATES_MAX = 200
+
+type Table = Pick<Line, 'declarations' | 'groups'>
 
 const print: Main = async ({ io, args }) => {
   const script = scripts.get(args[0] ?? '')
@@ -23,11 +24,10 @@ const print: Main = async ({ io, args }) => {
   return EXIT.ok
 }
 
-const answer: Main = async (call) => {
+const answer = async (table: Table, call: Call): Promise<number> => {
   const completion = await complete({
     words: call.rest,
-    declarations,
-    groups: GROUPS,
+    ...table,
     lookUp: (kind) => lookUp(call)(kind).catch(() => []),
   })
   if (completion.files) call.io.print(':files\n')
@@ -88,4 +88,7 @@ const imagesOf = ({ hosts }: Hosts): readonly Candidate[] => {
 }
 
 export const completionScript = { main: print }
-export const completionAnswer = { main: answer }
+/** Completes from `table`, which names this file among others: it is handed in, so that there is no circle. */
+export const completionAnswer = (table: Table): { readonly main: Main } => ({
+  main: (call) => answer(table, call),
+})

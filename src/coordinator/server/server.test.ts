@@ -56,6 +56,14 @@ describe('the sockets', () => {
   })
 })
 
+test('the admin socket describes the API, the lease socket does not', async () => {
+  const ask = 'GET /openapi.json HTTP/1.1\r\nhost: slipway\r\nconnection: close\r\n\r\n'
+  const described = await raw('admin.sock', ask)
+  expect(described).toMatch(/^HTTP\/1.1 200 /)
+  expect(described).toContain('"openapi":"3.1.0"')
+  expect(await raw('lease.sock', ask)).toMatch(/^HTTP\/1.1 404 /)
+})
+
 describe('a lease', () => {
   test('is asked for, waited for, reached, kept alive and given back', async () => {
     const { host } = await served.host(anyFacts(roomy))
