@@ -32,6 +32,13 @@ interface Claim {
   readonly attempts: number
 }
 
+/** How names of leases begin whose front reckons for itself how many machines it keeps: GitLab Runner's fleeting plugin. */
+export const FLEETING_PREFIX = 'fleeting'
+
+/** A policy of ours does not go by such leases: there are never two autoscalers to one pool. */
+export const hasOwnAutoscaler = ({ name }: Pick<Claim, 'name'>): boolean =>
+  name.startsWith(`${FLEETING_PREFIX}.`)
+
 /** Why a lease is over. `released` is the ordinary end. */
 export type LeaseEnd = 'released' | 'expired' | 'failed' | 'lost'
 

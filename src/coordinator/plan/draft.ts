@@ -3,6 +3,7 @@ import {
   type FlavorName,
   type HostFacts,
   type HostId,
+  hasOwnAutoscaler,
   type LeaseId,
   shapeKey,
   type TemplateShape,
@@ -101,10 +102,9 @@ export class Draft {
 
   /** A waiting lease has its machine. */
   serve(lease: WaitingLease): void {
+    this.#count(lease, -1)
     const demand = this.#demand(lease)
-    if (!demand) return
-    demand.waiting -= 1
-    demand.leased += 1
+    if (demand && !hasOwnAutoscaler(lease)) demand.leased += 1
   }
 
   /** Builds that hold room, those included that are giving it back. */
@@ -162,9 +162,10 @@ export class Draft {
     return surplus(rules, spare, this.idleTarget(pool))
   }
 
-  /** How many of the pool's waiting leases machines are made for: all, or none if it serves from idle machines alone. */
+  /** How many of the pool's waiting leases machines are made for. */
   made(pool: Pool): number {
-    return this.onDemand(pool) ? this.demand(pool).waiting : 0
+    const { waiting, others } = this.#demands.get(pool.key) ?? NO_DEMAND
+    return others + (this.onDemand(pool) ? waiting : 0)
   }
 
   /** False: what waits is served from idle machines alone. */
@@ -173,7 +174,7 @@ export class Draft {
     return !(rules.dialect === 'taskscaler' && rules.preemptive)
   }
 
-  /** The pool's leases. */
+  /** The pool's leases, but for those whose front has an autoscaler of its own. */
   demand({ key }: Pool): Demand {
     return this.#demands.get(key) ?? NO_DEMAND
   }
@@ -211,7 +212,7 @@ export class Draft {
     const flavor = this.view.flavors.get(lease.flavor)
     if (!flavor) return undefined
     const { key } = poolOf(lease, flavor)
-    const demand = this.#demands.get(key) ?? { leased: 0, waiting: 0 }
+    const demand = this.#demands.get(key) ?? { leased: 0, waiting: 0, others: 0 }
     this.#demands.set(key, demand)
     this.#last = { lease, demand }
     return demand
@@ -219,7 +220,9 @@ export class Draft {
 
   #count(lease: WaitingLease | GrantedLease, by: number): void {
     const demand = this.#demand(lease)
-    if (demand) demand[lease.state === 'waiting' ? 'waiting' : 'leased'] += by
+    if (!demand) return
+    if (!hasOwnAutoscaler(lease)) demand[lease.state === 'waiting' ? 'waiting' : 'leased'] += by
+    else if (lease.state === 'waiting') demand.others += by
   }
 
   #stock(machine: HeldMachine): void {
@@ -234,12 +237,14 @@ export class Draft {
 interface MutableDemand {
   leased: number
   waiting: number
+  /** Waiting leases whose front has an autoscaler of its own. */
+  others: number
 }
 
 const samePool = (a: WaitingLease | GrantedLease, b: WaitingLease | GrantedLease): boolean =>
   a.flavor === b.flavor && a.image === b.image && a.owner.trustDomain === b.owner.trustDomain
 
-const NO_DEMAND: Demand = { leased: 0, waiting: 0 }
+const NO_DEMAND: Readonly<MutableDemand> = { leased: 0, waiting: 0, others: 0 }
 
 /** By age, then by name: a total order, so that the same view gives the same plan. */
 export const oldestFirst = (a: HeldMachine, b: HeldMachine): number =>

@@ -2,7 +2,7 @@
  * The plan's part about machines to come: who needs one, where it goes, and who must make room.
  * Jobs that wait come first, in order; then idle machines for pools that keep some, which never push anybody out.
  */
-import { type Failure, type HostId, shapeOf } from '../../model/index.ts'
+import { type Failure, type HostId, hasOwnAutoscaler, shapeOf } from '../../model/index.ts'
 import { bestFit, fits, isTaken, roomFor, shortOf } from '../placement/embedded.ts'
 import { beginBuilds, beginOverdueBuilds, endBuilds } from './builds.ts'
 import { candidates, type Named } from './candidates.ts'
@@ -102,17 +102,19 @@ function supplyIdle(supply: Supply, pool: Pool): void {
 
 /** `undefined`: a machine was named for it. Else why not. */
 function supplyLease(supply: Supply, pool: Pool, lease: WaitingLease): Failure | undefined {
+  const { draft } = supply
+  const { flavor } = pool
+  if (!draft.onDemand(pool) && !hasOwnAutoscaler(lease)) {
+    return { code: 'idle_only', args: { flavor: flavor.name } }
+  }
   const known = supply.exhausted.get(pool.key)
   if (known) return known
-  const { draft, room } = supply
-  const { flavor } = pool
-  const held: Failure | undefined = draft.onDemand(pool)
-    ? heldBack(supply, pool)
-    : { code: 'idle_only', args: { flavor: flavor.name } }
+  const held = heldBack(supply, pool)
   if (held) {
     supply.exhausted.set(pool.key, held)
     return held
   }
+  const { room } = supply
   const possible = candidates(supply.draft, supply.named, pool).open.length > 0
   if (possible && !room.underLimit(flavor)) {
     const reason: Failure = { code: 'too_busy', args: { what: `flavor ${flavor.name}`, limit: flavor.limit } }

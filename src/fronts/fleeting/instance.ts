@@ -3,7 +3,7 @@
  * group, so that a plugin finds the machines of its group again and sees no others.
  */
 import type { LeaseView } from '../../api/index.ts'
-import { isId, type LeaseName, parseId } from '../../model/index.ts'
+import { FLEETING_PREFIX, isId, type LeaseName, parseId } from '../../model/index.ts'
 
 /** As the runner knows it; `deleted` makes it forget the instance. */
 export type InstanceState = 'creating' | 'running' | 'deleted'
@@ -13,16 +13,15 @@ export interface Instance {
   readonly state: InstanceState
 }
 
-const PREFIX = 'fleeting'
-
 /** A new instance of the group; `id` is unique and has no dots. */
 export const instanceName = (group: string, id: string): LeaseName =>
-  parseId('LeaseName', `${PREFIX}.${group}.${id}`)
+  parseId('LeaseName', `${FLEETING_PREFIX}.${group}.${id}`)
 
 /** `text` as an instance of the group, or undefined: it is another's, or nobody's. */
 export function ofGroup(group: string, text: string): LeaseName | undefined {
   const [prefix, owner, id, ...more] = text.split('.')
-  const ours = prefix === PREFIX && owner === group && id !== undefined && id !== '' && more.length === 0
+  const ours =
+    prefix === FLEETING_PREFIX && owner === group && id !== undefined && id !== '' && more.length === 0
   return ours && isId('LeaseName', text) ? text : undefined
 }
 
