@@ -139,6 +139,11 @@ describe('a mistake is named with its line and its key', () => {
       'line 8, flavor[1].max_builds: must be 1: a machine serves one job and is destroyed',
     ],
     [
+      'more than one job to an instance',
+      flavor('[flavor.autoscaler]', 'max_use_count = 2', '[[flavor.autoscaler.policy]]'),
+      'line 9, flavor[1].autoscaler.max_use_count: must be 1: a machine serves one job and is destroyed',
+    ],
+    [
       'both autoscalers on one flavor',
       flavor('idle_time_s = 60', '[flavor.autoscaler]', '[[flavor.autoscaler.policy]]', 'idle_count = 1'),
       'line 8, flavor[1].idle_time_s: is Docker Machine’s, and does not go with autoscaler',
@@ -156,7 +161,7 @@ describe('a mistake is named with its line and its key', () => {
     [
       'several jobs at a time on one machine',
       flavor('[flavor.autoscaler]', 'capacity_per_instance = 2', '[[flavor.autoscaler.policy]]'),
-      'line 9, flavor[1].autoscaler.capacity_per_instance: must be 1',
+      'line 9, flavor[1].autoscaler.capacity_per_instance: must be 1: a machine serves one job at a time',
     ],
     [
       'two flavors of one name',
@@ -214,6 +219,11 @@ describe('a policy', () => {
       ],
       throttle: { kind: 'at-once', machines: 4 },
     })
+  })
+
+  test('lets a machine serve several jobs where isolation is waived', () => {
+    expect(policyOf('max_builds = 5', 'isolation = "waived"')).toMatchObject({ jobsMax: 5 })
+    expect(policyOf('isolation = "waived"')).toBeUndefined()
   })
 
   test('in taskscaler’s words', () => {

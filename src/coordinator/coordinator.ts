@@ -67,7 +67,8 @@ export class Coordinator {
     const flavors = new Map(settings.flavors.map((flavor) => [flavor.name, flavor]))
     const events = new Events(ports.log)
     const uniqueness = new Uniqueness(ports.store)
-    const book = new LeaseBook({ state, ports, events, uniqueness })
+    const policies = new Policies(settings.policies ?? new Map())
+    const book = new LeaseBook({ state, ports, events, uniqueness, policies })
     const epoch = ports.store.beginEpoch()
     this.#ports = ports
     this.#settings = settings
@@ -81,7 +82,6 @@ export class Coordinator {
     this.#uniqueness = uniqueness
     this.#wanted = new WantedSets({ state, clock: ports.clock, epoch })
     const domains = () => this.#callers.domains(flavors.values())
-    const policies = new Policies(settings.policies ?? new Map())
     this.#turn = new Turn({ state, ports, events, book, flavors, policies, domains })
     this.#questions = new Questions(ports.clock, ports.ids)
     this.#inventory = new Inventory({ state, ports, events, book, questions: this.#questions })

@@ -5,6 +5,7 @@
 import type { Failure, LeaseEnd, LeaseId, TimelineStep } from '../model/index.ts'
 import type { Events } from './events.ts'
 import type { HeldMachine } from './plan/index.ts'
+import type { Policies } from './policy/index.ts'
 import type { Ports } from './ports.ts'
 import type { LiveLease, State } from './state.ts'
 import type { LeaseRecord } from './store/leases.ts'
@@ -32,6 +33,7 @@ export class LeaseBook {
   readonly #ports: Ports
   readonly #events: Events
   readonly #uniqueness: Uniqueness
+  readonly #policies: Pick<Policies, 'mayServeAgain'>
   readonly #watchers = new Map<LeaseId, Set<() => void>>()
 
   constructor(parts: {
@@ -39,11 +41,13 @@ export class LeaseBook {
     readonly ports: Ports
     readonly events: Events
     readonly uniqueness: Uniqueness
+    readonly policies: Pick<Policies, 'mayServeAgain'>
   }) {
     this.#state = parts.state
     this.#ports = parts.ports
     this.#events = parts.events
     this.#uniqueness = parts.uniqueness
+    this.#policies = parts.policies
   }
 
   /** A new lease, or one with more attempts. */
@@ -125,7 +129,12 @@ export class LeaseBook {
       this.#state.memory.released(lease.flavor, this.#ports.clock.wall() - lease.grantedAtMs)
     }
     const machine = lease.state === 'granted' ? this.#state.machines.get(lease.machine) : undefined
-    if (machine) {
+    if (machine && end === 'released' && this.#servesAgain(machine)) {
+      const { lease: _, ...idle } = machine
+      const leasesServed = (machine.leasesServed ?? 0) + 1
+      const stateAtMs = this.#ports.clock.now()
+      this.#state.machines.set(machine.machine, { ...idle, state: 'ready', leasesServed, stateAtMs })
+    } else if (machine) {
       this.#state.doom(machine, this.#ports.clock.now())
       this.#events.machineDoomed({ machine: machine.machine, why: 'ended' })
     }
@@ -156,6 +165,11 @@ export class LeaseBook {
       waitedMs: Math.round(this.#ports.clock.wall() - lease.askedAtMs),
     })
     this.#wake(lease.id)
+  }
+
+  /** Never but where the operator has waived that jobs are kept apart; after a restart not even there. */
+  #servesAgain({ state, spec, leasesServed = 0 }: HeldMachine): boolean {
+    return state === 'leased' && this.#policies.mayServeAgain(spec.flavor, leasesServed + 1)
   }
 
   #wake(lease: LeaseId): void {

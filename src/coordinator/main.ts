@@ -66,8 +66,11 @@ function makeRunDirectory(run: string): void {
   }
 }
 
-function sayWhatIsOdd({ file, trial, flavors, warnings }: Config, log: Log): void {
+function sayWhatIsOdd({ file, trial, flavors, policies, warnings }: Config, log: Log): void {
   for (const warning of warnings) log.warn({ file, warning }, 'configuration_without_effect')
+  for (const [flavor, { jobsMax }] of policies) {
+    if (jobsMax > 1) log.warn({ flavor, file, jobsMax }, 'isolation_between_jobs_is_waived')
+  }
   for (const { name, allowEmulation } of flavors) {
     if (allowEmulation) log.warn({ flavor: name, file, trial }, 'emulation_allowed_is_no_security_boundary')
   }

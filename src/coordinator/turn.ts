@@ -179,7 +179,8 @@ export class Turn {
   #grant(step: Extract<Step, { do: 'grant' }>): Grant {
     const machine = this.#state.machines.get(step.machine)
     assert(machine?.state === 'ready' && machine.lease === undefined, `${step.machine} is not free to grant`)
-    assert(!this.#state.served.has(step.machine), `${step.machine} has served before`)
+    const again = machine.leasesServed !== undefined
+    assert(again || !this.#state.served.has(step.machine), `${step.machine} has served before`)
     return { live: this.#live(step.lease), machine }
   }
 }

@@ -29,6 +29,8 @@ export interface HeldMachine extends Machine {
   readonly namedAtMs: number
   /** Monotonic; when `state` last changed. */
   readonly stateAtMs: number
+  /** Leases that it has served already, where its flavor's operator lets it serve several; absent: none. */
+  readonly leasesServed?: number
   /** Its host has reported it ready once. */
   readonly made: boolean
   /** The first generation of its host's wanted set that says what is wanted of it now. */

@@ -13,6 +13,7 @@ import type { Throttle } from './throttle.ts'
 const MACHINES_MAX = 2_000
 const IDLE_S_MAX = 7 * 24 * 3_600
 const FACTOR_MAX = 100
+const BUILDS_MAX = 1_000
 const PERIODS_MAX = 50
 const machines = z.int().min(0).max(MACHINES_MAX)
 const factor = z.number().min(0).max(FACTOR_MAX)
@@ -34,8 +35,8 @@ const taskscalerPolicy = z.strictObject({
   preemptive_mode: z.boolean().default(false),
 })
 
-const ONE_JOB = 'must be 1: a machine serves one job and is destroyed, which is what keeps jobs apart'
-const one = z.literal(1, ONE_JOB)
+const one = z.literal(1, 'must be 1: a machine serves one job at a time')
+const builds = z.int().min(1).max(BUILDS_MAX)
 
 /** Keys of a flavor; none is set by default, so that a flavor without them has no policy. */
 export const policyKeys = {
@@ -43,7 +44,9 @@ export const policyKeys = {
   idle: machines.optional(),
   ...machineRules,
   max_growth_rate: machines.optional(),
-  max_builds: one.optional(),
+  max_builds: builds.optional(),
+  /** The operator’s word that jobs need not be kept apart from those before them. */
+  isolation: z.literal('waived').optional(),
   autoscaling: z
     .array(
       z.strictObject({
@@ -57,7 +60,7 @@ export const policyKeys = {
   autoscaler: z
     .strictObject({
       max_instances: z.int().min(1).max(MACHINES_MAX).optional(),
-      max_use_count: one.optional(),
+      max_use_count: builds.optional(),
       capacity_per_instance: one.optional(),
       scale_throttle: z
         .strictObject({ limit: z.int().min(-1).max(10_000).default(100), burst: machines.default(0) })
@@ -77,7 +80,7 @@ export function policyOf(written: PolicyKeys, limit: number): Policy | undefined
   const { autoscaling = [], max_growth_rate: growth = 0 } = written
   const base = machineRulesOf({ ...written, idle_count: idleOf(written) })
   const fixed = base.idleScaleFactor === 0 && written.idle_time_s === undefined
-  if (autoscaling.length === 0 && growth === 0 && fixed) return undefined
+  if (autoscaling.length === 0 && growth === 0 && fixed && buildsOf(written) === 1) return undefined
   return {
     base,
     periods: autoscaling.map((each) => ({
@@ -85,8 +88,13 @@ export function policyOf(written: PolicyKeys, limit: number): Policy | undefined
       rules: machineRulesOf(each),
     })),
     throttle: growth === 0 ? { kind: 'none' } : { kind: 'at-once', machines: growth },
+    jobsMax: buildsOf(written),
   }
 }
+
+/** How many jobs a machine serves, one after the other. */
+export const buildsOf = ({ max_builds: builds, autoscaler }: PolicyKeys): number =>
+  builds ?? autoscaler?.max_use_count ?? 1
 
 /** Machines kept ready outside all periods. */
 export const idleOf = ({ idle, idle_count: idleCount }: PolicyKeys): number => idleCount ?? idle ?? 0
@@ -113,6 +121,7 @@ function taskscalerOf(written: NonNullable<PolicyKeys['autoscaler']>, limit: num
       },
     })),
     throttle: toThrottle(written.scale_throttle ?? { limit: 100, burst: 0 }, limit),
+    jobsMax: written.max_use_count ?? 1,
   }
 }
 

@@ -5,6 +5,7 @@ import type { LocalTime } from './local-time.ts'
 export interface Cron {
   /** As it was written. */
   readonly text: string
+  toJSON(): string
   /** True in each second that it names. */
   matches(time: LocalTime): boolean
   /** It names every second there is. */

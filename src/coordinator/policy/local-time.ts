@@ -36,6 +36,10 @@ export class Zone {
     this.#format = new Intl.DateTimeFormat('en-GB', { ...PARTS, timeZone: name })
   }
 
+  toJSON(): string {
+    return this.name
+  }
+
   /** The local time of an instant, ms since 1970. An hour that comes twice is told twice; a skipped one never. */
   at(wallMs: number): LocalTime {
     const local = new Date(wallMs + this.#offsetAt(wallMs))

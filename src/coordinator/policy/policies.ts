@@ -40,6 +40,11 @@ export class Policies {
     return standings
   }
 
+  /** True if a machine of the flavor that has served so many jobs may serve another. */
+  mayServeAgain(flavor: FlavorName, served: number): boolean {
+    return served < (this.#policies.get(flavor)?.jobsMax ?? 1)
+  }
+
   /** A machine of the flavor was named. */
   named(flavor: FlavorName): void {
     const bucket = this.#buckets.get(flavor)

@@ -99,6 +99,7 @@ describe('of several periods', () => {
       { periods: periods('UTC', '* * 12 * * * *', '* * * * * fri *'), rules: rules(3) },
     ],
     throttle: { kind: 'none' },
+    jobsMax: 1,
   }
   test.each([
     ['none holds', '2026-11-23T07:59:59Z', 1],

@@ -16,6 +16,8 @@ export interface Policy {
   /** In the order they were written: where several hold, the last one does. */
   readonly periods: readonly { readonly periods: Periods; readonly rules: Rules }[]
   readonly throttle: Throttle
+  /** Jobs that a machine serves, one after the other: 1, unless the operator has waived that they are kept apart. */
+  readonly jobsMax: number
 }
 
 /** The rules of an instant, ms since 1970. */

@@ -54,6 +54,7 @@ export function parseRunnerCron(text: string): RunnerCron {
   const year = plain(KINDS.year, 6)
   return {
     text,
+    toJSON: () => text,
     secondsOfMinute: second.count,
     always: [second, minute, hour, month, year].every(({ all }) => all) && days.all,
     matches: (time) =>

@@ -1,5 +1,5 @@
 /** What in a flavor's policy makes no sense: mistakes, which are refused, and what is without effect, which is said. */
-import type { PolicyKeys } from './config.ts'
+import { buildsOf, type PolicyKeys } from './config.ts'
 
 export interface Mistake {
   readonly path: readonly (string | number)[]
@@ -28,6 +28,7 @@ export function mistakesOf(keys: PolicyKeys, limit: number): readonly Mistake[] 
   return [
     ...(both ? [{ path: ['idle'], message: 'is the short name of idle_count: write one of them' }] : []),
     ...mixed.map((key) => ({ path: [key], message: 'is Docker Machine’s, and does not go with autoscaler' })),
+    ...sharedMachine(keys),
     ...aboveLimit(base, limit, [keys.idle === undefined ? 'idle_count' : 'idle']),
     ...minAboveCount(base, ['idle_count_min']),
     ...(keys.autoscaling ?? []).flatMap((each, index) => [
@@ -38,6 +39,15 @@ export function mistakesOf(keys: PolicyKeys, limit: number): readonly Mistake[] 
       aboveLimit(each, limit, ['autoscaler', 'policy', index, 'idle_count']),
     ),
   ]
+}
+
+/** What a job leaves in its machine, the next one finds: files, processes, and the key to log in with. */
+function sharedMachine(keys: PolicyKeys): readonly Mistake[] {
+  if (buildsOf(keys) === 1 || keys.isolation === 'waived') return []
+  const path = keys.max_builds === undefined ? ['autoscaler', 'max_use_count'] : ['max_builds']
+  const message =
+    'must be 1: a machine serves one job and is destroyed, which is what keeps jobs apart. Where the jobs of a trust domain may see what earlier ones left, write isolation = "waived"'
+  return [{ path, message }]
 }
 
 const aboveLimit = ({ idle_count: count = 0 }: Rules, limit: number, path: Path): readonly Mistake[] =>
@@ -54,6 +64,9 @@ export function idleWords(keys: PolicyKeys): readonly string[] {
   const { autoscaling = [], autoscaler } = keys
   const policies = autoscaler?.policy ?? []
   return [
+    ...(keys.isolation === 'waived' && buildsOf(keys) === 1
+      ? ['isolation has no effect: max_builds is 1']
+      : []),
     ...machineWords('', { ...keys, idle_count: keys.idle_count ?? keys.idle }),
     ...autoscaling.flatMap((each, index) => machineWords(`autoscaling[${index}].`, each)),
     ...hidden('autoscaling', autoscaling),

@@ -33,6 +33,7 @@ export function parseTaskscalerCron(text: string): Cron {
   const sets = KINDS.map((kind, index) => readField(kind, words[index] ?? '', refuse))
   return {
     text,
+    toJSON: () => text,
     always: sets.every((set, index) => coversAll(set, index)),
     matches: (time) => sets.every((set, index) => partsOf(time, index).some((value) => set.has(value))),
   }

@@ -90,8 +90,8 @@ class Player {
     })
     const flavors = new Map(what.flavors.map((flavor) => [flavor.name, flavor]))
     const domains = domainsOf(what)
-    this.#book = new LeaseBook({ state, ports, events, uniqueness: new Uniqueness(NO_STORE) })
     const policies = new Policies(what.policies)
+    this.#book = new LeaseBook({ state, ports, events, uniqueness: new Uniqueness(NO_STORE), policies })
     this.#turn = new Turn({
       state,
       ports,
