@@ -38,6 +38,16 @@ it('makes a wanted machine ready, reports its way in, and leaves nothing of it o
   expect(await world.records.machines()).toEqual([])
 })
 
+it('logs a coordinator once, however often it is welcomed on one connection', async () => {
+  const world = new World()
+  await world.start()
+  world.connect().welcome().welcome()
+  await world.pass(1)
+  world.connect().welcome()
+  await world.pass(1)
+  expect(world.events.filter(({ event }) => event === 'coordinator_connected')).toHaveLength(2)
+})
+
 it('coalesces what changes in one turn into one report, and tells it at once', async () => {
   const world = new World()
   await world.start()

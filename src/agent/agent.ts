@@ -197,8 +197,9 @@ export class Agent {
     switch (frame.type) {
       case 'welcome': {
         const database = parseId('DatabaseId', frame.database)
+        const known = conversation.welcomed
         conversation.welcomed = await this.#obey(greet(this.#allegiance, this.#host, database, frame.epoch))
-        if (conversation.welcomed) this.#ports.events.connected(frame.epoch)
+        if (conversation.welcomed && !known) this.#ports.events.connected(frame.epoch)
         return
       }
       case 'refused':

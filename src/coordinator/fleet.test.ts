@@ -17,6 +17,18 @@ describe('an agent', () => {
     expect(host.received.map(({ type }) => type)).toEqual(['welcome', 'wanted'])
   })
 
+  test('that says hello again, since it heard no welcome, is welcomed again and logged once', () => {
+    const world = new World()
+    const host = world.host()
+    host.hello()
+    expect(host.received.filter(({ type }) => type === 'welcome')).toHaveLength(2)
+    const logged = () => world.events.filter(({ event }) => event === 'host_connected').length
+    expect(logged()).toBe(1)
+    host.disconnect()
+    host.connect(world.coordinator)
+    expect(logged()).toBe(2)
+  })
+
   test('of another database is refused', () => {
     const world = new World()
     const host = new FakeHost(anyFacts())

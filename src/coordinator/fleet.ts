@@ -90,7 +90,9 @@ export class Fleet {
     for (const report of hello.machines) if (!this.#sight(host, report, { trusted })) return
     this.#builds(host, hello.stamp, hello.facts, first ? 'wanted' : 'over')
     this.#absent(host, hello.stamp, new Set(hello.machines.map(({ machine }) => machine)))
-    this.#events.hostConnected({ host: host.host, machines: hello.machines.length, stamp: hello.stamp })
+    // Said again until the welcome is heard: that is the same connection.
+    if (old !== link)
+      this.#events.hostConnected({ host: host.host, machines: hello.machines.length, stamp: hello.stamp })
   }
 
   #report(link: AgentLink, report: Report): void {

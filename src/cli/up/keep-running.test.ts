@@ -48,13 +48,18 @@ test('a child that is killed is started again, later each time', async () => {
   await done
 })
 
-test('a child that served long is forgiven its earlier deaths', async () => {
-  const { clock, starts, stop } = play([
-    { ms: 10, end: killed },
-    { ms: 40_000, end: killed },
-  ])
-  await clock.runUntil(50_000)
-  expect(starts).toEqual([0, 110, 40_210])
+test('a child that served is forgiven its earlier deaths: however often it is killed, it is back at once', async () => {
+  const lives = Array(8).fill({ ms: 1_500, end: killed })
+  const { clock, starts, stop } = play([{ ms: 10, end: killed }, ...lives])
+  await clock.runUntil(12_000)
+  expect(starts).toEqual([0, ...lives.map((_, life) => 110 + life * 1_600)])
+  stop.abort()
+})
+
+test('a child that was never ready is forgiven nothing, however long it took', async () => {
+  const { clock, starts, stop } = play(Array(3).fill({ ms: 2_000, ready: false, end: killed }))
+  await clock.runUntil(7_000)
+  expect(starts).toEqual([0, 2_100, 4_300, 6_700])
   stop.abort()
 })
 

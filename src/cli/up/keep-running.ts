@@ -9,8 +9,11 @@ import { type Clock, SlipwayError, sleep } from '../../model/index.ts'
 
 const BACK_OFF_MS_MIN = 100
 const BACK_OFF_MS_MAX = 5_000
-/** A child that served this long is forgiven its earlier deaths. */
-const FORGIVEN_AFTER_MS = 30_000
+/**
+ * A child that served this long is forgiven its earlier deaths: what kills it came from outside, and will be over. One
+ * that dies of itself does so as soon as it is ready, or sooner.
+ */
+const FORGIVEN_AFTER_MS = 1_000
 
 /** How a child ended. */
 export interface Ended {
@@ -48,12 +51,13 @@ export async function keepRunning(options: KeepRunning): Promise<void> {
   let backOffMs = BACK_OFF_MS_MIN
   let wasReady = false
   while (!signal.aborted) {
-    const startedAt = clock.now()
+    let servedSince = Number.POSITIVE_INFINITY
     const child = options.start()
     const stop = (): void => child.stop(options.stopGraceMs)
     signal.addEventListener('abort', stop, { once: true })
     child.ready.then(() => {
       wasReady = true
+      servedSince = clock.now()
       options.ready()
     })
     const ended = await child.ended
@@ -63,7 +67,7 @@ export async function keepRunning(options: KeepRunning): Promise<void> {
       const problem = ended.problem ?? unexplained(name, ended)
       if (ended.signal === undefined && !options.passes(problem)) throw problem
     }
-    if (clock.now() - startedAt >= FORGIVEN_AFTER_MS) backOffMs = BACK_OFF_MS_MIN
+    if (clock.now() - servedSince >= FORGIVEN_AFTER_MS) backOffMs = BACK_OFF_MS_MIN
     const how = ended.problem?.message ?? ended.signal ?? `exit code ${ended.code}`
     say(`${name} ended (${how}), it is started again in ${backOffMs} ms`)
     await sleep(clock, backOffMs, signal).catch(() => undefined)

@@ -3,6 +3,7 @@ import {
   type Caller,
   type Domain,
   ErrorNumber,
+  LibvirtConnectionError,
   LibvirtError,
   type QemuCommand,
   QemuCommandError,
@@ -59,7 +60,7 @@ export function guestChannel({ machine, caller, domain, kit }: GuestChannelOptio
           const answer = await speak({ execute: 'guest-sync', arguments: { id } }, SYNC_SECONDS, signal)
           if (answer === id) return
         } catch (error) {
-          if (!isSilence(error)) throw await judged(machine, error)
+          if (!isSilence(error) && !isLost(error)) throw await judged(machine, error)
         }
       }
     })
@@ -133,6 +134,9 @@ const isSilence = (error: unknown): boolean =>
   (error.code === ErrorNumber.AGENT_UNRESPONSIVE ||
     error.code === ErrorNumber.AGENT_UNSYNCED ||
     error.code === ErrorNumber.AGENT_COMMAND_TIMEOUT)
+
+/** libvirtd died over the question; the guest knows nothing of it. */
+const isLost = (error: unknown): boolean => error instanceof LibvirtConnectionError
 
 async function judged(machine: MachineId, error: unknown): Promise<unknown> {
   if (isSilence(error))

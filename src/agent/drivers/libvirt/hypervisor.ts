@@ -77,12 +77,20 @@ export class Hypervisor {
     this.#watch = this.#keepAlive(listeners.look)
   }
 
-  get caller(): Caller {
-    return this.#connection
+  /** Calls wait for a libvirtd that is being replaced. One that it was given before it died is not made again. */
+  readonly caller: Caller = {
+    call: async (procedure, args, options) => {
+      await this.#awaited()
+      return this.#connection.call(procedure, args, options)
+    },
+    openStream: async (procedure, args, options) => {
+      await this.#awaited()
+      return this.#connection.openStream(procedure, args, options)
+    },
   }
 
   get domains(): ReturnType<typeof domains> {
-    return domains(this.#connection)
+    return domains(this.caller)
   }
 
   /** The domain of that name, or undefined. */
@@ -120,6 +128,11 @@ export class Hypervisor {
     await within({ step: 'libvirt', deadlineMs: RECOVERY_MS_MAX, signal: this.#stop.signal }, (signal) =>
       this.#connection.ready({ signal }),
     )
+  }
+
+  /** What comes in vain is told by the call itself. */
+  async #awaited(): Promise<void> {
+    await this.recovered().catch(() => {})
   }
 
   /** Ends the connection; the daemons stay. */
