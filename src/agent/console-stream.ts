@@ -2,6 +2,7 @@
 import { WebSocket } from 'ws'
 import { AGENT_STREAM_PATH } from '../api/index.ts'
 import { type Clock, type MachineId, SlipwayError, sleep } from '../model/index.ts'
+import { trustSocket } from './coordinator-socket.ts'
 import type { ConsoleStream, Driver } from './drivers/driver.ts'
 
 const STREAMS_MAX = 32
@@ -43,7 +44,8 @@ export function consoleStreams({ socket, clock, driver }: ConsoleStreamsOptions)
   }
 }
 
-function dial(socket: string, stream: string, end: AbortController): Promise<WebSocket> {
+async function dial(socket: string, stream: string, end: AbortController): Promise<WebSocket> {
+  const trusted = trustSocket(socket)
   const path = AGENT_STREAM_PATH.replace(':stream', encodeURIComponent(stream))
   const line = new WebSocket(`ws+unix:${socket}:${path}`, {
     perMessageDeflate: false,
@@ -54,7 +56,15 @@ function dial(socket: string, stream: string, end: AbortController): Promise<Web
   return new Promise((resolve, reject) => {
     line.on('error', (cause) => reject(new SlipwayError('unreachable', { socket }, { cause })))
     line.on('close', () => end.abort(new SlipwayError('cancelled', { what: 'the console' })))
-    line.on('open', () => resolve(line))
+    line.on('open', () => {
+      try {
+        trusted.confirm()
+        resolve(line)
+      } catch (error) {
+        line.terminate()
+        reject(error)
+      }
+    })
   })
 }
 

@@ -1,10 +1,10 @@
 /** The line over a real unix socket, against a server that plays the coordinator, badly where asked to. */
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, chown, mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { AGENT_PATH, type FromAgent, type FromCoordinator } from '../api/index.ts'
 import { systemClock } from '../model/index.ts'
@@ -141,3 +141,17 @@ it('does not read a frame beyond the limit', async () => {
   await end
   expect(heard).toEqual([])
 })
+
+it.skipIf(process.getuid?.() !== 0)(
+  'says nothing to whoever listens in the coordinator’s place',
+  async () => {
+    await chmod(dir, 0o1777)
+    coordinator()
+    await chown(join(dir, 'agent.sock'), 65_534, 65_534)
+    const { sends, troubles } = uplink()
+    await vi.waitFor(() => expect(troubles).toEqual(['trouble']))
+    await rm(join(dir, 'agent.sock'))
+    await coordinator().line()
+    await vi.waitFor(() => expect(sends).toHaveLength(1))
+  },
+)

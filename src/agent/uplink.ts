@@ -1,12 +1,14 @@
 /**
  * The agent's line to the coordinator: a WebSocket over the coordinator's unix socket, opened again whenever it ends.
  *
- *   connecting ─► open: frames both ways, a heartbeat ─► ended ─► back-off ─► connecting
+ *   is the socket the coordinator's? ─► connecting ─► still the same? ─► open: frames both ways, a heartbeat ─► ended
+ *        └─► back-off ◄───────────────────────────────────────────────────────────────────────────────────────────┘
  */
 import { WebSocket } from 'ws'
 import { AGENT_PATH, type FromAgent, type FromCoordinator } from '../api/index.ts'
 import { FRAME_BYTES_MAX, fromCoordinator } from '../api/server.ts'
-import { type Clock, sleep } from '../model/index.ts'
+import { type Clock, SlipwayError, sleep } from '../model/index.ts'
+import { type TrustedSocket, trustSocket } from './coordinator-socket.ts'
 import type { AgentEvents } from './events.ts'
 import type { Send } from './ports.ts'
 
@@ -37,18 +39,34 @@ export interface UplinkOptions {
 export async function keepUplink(options: UplinkOptions): Promise<void> {
   const { clock, jitter, signal } = options
   let failures = 0
+  let complaint = ''
   while (!signal.aborted) {
     const startMs = clock.now()
-    const wasOpen = await holdLine(options)
+    let wasOpen = false
+    try {
+      wasOpen = await holdLine(options, trustSocket(options.socket))
+      complaint = ''
+    } catch (error) {
+      // Said once: it is tried again every second.
+      const { message } = toError(error)
+      if (!isAbsent(error) && message !== complaint) options.events.trouble('the coordinator’s socket', error)
+      complaint = message
+    }
     if (clock.now() - startMs > FORGIVEN_AFTER_MS) failures = 0
     const fullMs = Math.min(wasOpen ? HUNG_UP_MS_MAX : ABSENT_MS_MAX, BACK_OFF_FIRST_MS * 2 ** failures++)
     await sleep(clock, fullMs * (0.5 + jitter() / 2), signal).catch(() => undefined)
   }
 }
 
-/** One connection, from its opening to its end; false if it never opened. */
-function holdLine({ socket, clock, events, connected, signal }: UplinkOptions): Promise<boolean> {
-  return new Promise((resolve) => {
+const isAbsent = (error: unknown): boolean => error instanceof SlipwayError && error.code === 'unreachable'
+const toError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
+
+/** One connection, from its opening to its end; false if it never opened. Throws if it was opened to somebody else. */
+function holdLine(
+  { socket, clock, events, connected, signal }: UplinkOptions,
+  trusted: TrustedSocket,
+): Promise<boolean> {
+  return new Promise((resolve, reject) => {
     const line = new WebSocket(`ws+unix:${socket}:${AGENT_PATH}`, {
       perMessageDeflate: false,
       maxPayload: FRAME_BYTES_MAX,
@@ -68,6 +86,12 @@ function holdLine({ socket, clock, events, connected, signal }: UplinkOptions): 
     const hangUp = (): void => line.terminate()
     signal.addEventListener('abort', hangUp, { once: true })
     line.on('open', () => {
+      try {
+        trusted.confirm()
+      } catch (error) {
+        line.terminate()
+        return reject(error)
+      }
       session = connected((frame) => send(line, frame, events))
       beat()
     })

@@ -81,6 +81,12 @@ export const errorTable = {
   shutting_down: row('system', 503, 'the coordinator is stopping', 'try again when it is back'),
   too_busy: row('system', 503, '{what} already holds its limit of {limit}', 'try again later'),
   unreachable: row('system', 503, 'nothing answers on {socket}', 'start Slipway with `slipway up`'),
+  untrusted_socket: row(
+    'system',
+    403,
+    'the agent does not trust the coordinator’s socket {socket}: {detail}',
+    'see who made it; remove it, and the coordinator makes it anew when it starts',
+  ),
   socket_refused: row(
     'caller',
     403,
