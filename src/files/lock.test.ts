@@ -48,10 +48,15 @@ it('ends with a process that ends without giving it back', () => {
   taken().release()
 })
 
-it('does not take a broken file for one that is held', async () => {
+it('does not take a broken file for one that is held, and says what to do', async () => {
   await writeFile(
     join(dir, 'a.lock'),
     'this is no database file at all, and longer than a header '.repeat(20),
   )
-  expect(() => takeLock(join(dir, 'a'))).toThrow('not a database')
+  expect(() => takeLock(join(dir, 'a'))).toThrow(
+    expect.objectContaining({
+      code: 'host_setup',
+      message: expect.stringMatching(/a\.lock.*not a database.*remove the file/),
+    }),
+  )
 })

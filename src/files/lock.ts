@@ -6,6 +6,7 @@
 import { readdirSync, readFileSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { SlipwayError } from '../model/index.ts'
 
 /** SQLite's primary result code for "another connection holds the lock", https://www.sqlite.org/rescode.html#busy */
 const SQLITE_BUSY = 5
@@ -20,7 +21,10 @@ export type Lock =
   /** The pid of who has it, `unknown` where it cannot be read. */
   | { readonly taken: false; readonly holder: string }
 
-/** Takes the lock of `path` until it is given back or the process ends. Its folder must exist; others may not write to it. */
+/**
+ * Takes the lock of `path` until it is given back or the process ends. Its folder must exist; others may not write to it.
+ * Throws `host_setup` where the file cannot be had or is no lock.
+ */
 export function takeLock(path: string): Lock {
   for (;;) {
     const file = open(`${path}.lock`)
@@ -49,10 +53,17 @@ function open(path: string): DatabaseSync | undefined {
   } catch (error) {
     file?.close()
     if (isBusy(error)) return undefined
-    throw error
+    throw broken(path, error)
   } finally {
     process.umask(umask)
   }
+}
+
+/** Not put right by itself: somebody may hold the lock of a file that was spoilt since. */
+function broken(path: string, cause: unknown): SlipwayError {
+  const said = cause instanceof Error ? cause.message : String(cause)
+  const detail = `${said}; remove the file if no Slipway of these directories runs`
+  return new SlipwayError('host_setup', { object: `lock ${path}`, detail }, { cause })
 }
 
 /** True if the file that this process has open under that name still has it: proc(5) marks one that was removed. */
