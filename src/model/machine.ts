@@ -8,9 +8,8 @@
  *      ▼           ▼            ▼
  *    failed       lost         lost         reported until the coordinator no longer wants the machine
  *
- * Absent from the wanted set: destroyed, then absent from the report ("gone").
+ * Absent from the wanted set: destroyed, then absent from the report ("gone"). The frames of reports are in `api`.
  */
-import type { Failure } from './error.ts'
 import type { MachineSpec } from './flavor.ts'
 import type { LeaseId, MachineId, ReservationId } from './id.ts'
 import type { Secret } from './secret.ts'
@@ -41,31 +40,6 @@ export interface TimelineStep {
   readonly step: string
   readonly atMs: number
 }
-
-interface Reported {
-  readonly machine: MachineId
-  readonly spec: MachineSpec
-  readonly timeline: readonly TimelineStep[]
-}
-
-/** A machine as its host sees it. Written by the agent. */
-export type MachineReport =
-  | (Reported & { readonly state: 'creating' })
-  | (Reported & { readonly state: 'ready'; readonly access: Access })
-  | (Reported & { readonly state: 'suspect'; readonly access: Access; readonly failure: Failure })
-  | (Reported & { readonly state: 'destroying' })
-  /** It could not be made; its resources are removed already. */
-  | (Reported & {
-      readonly state: 'failed'
-      readonly failure: Failure
-      readonly consoleTail: readonly string[]
-    })
-  /** It was made and is no more: `machine_stopped` when the guest powered off, else `machine_lost`. */
-  | (Reported & {
-      readonly state: 'lost'
-      readonly failure: Failure
-      readonly consoleTail: readonly string[]
-    })
 
 /** One entry of a host's wanted set. Written by the coordinator. */
 export interface WantedMachine {
