@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import type { EndpointName, Schemas } from '../../api/index.ts'
 import type { Caller } from '../callers.ts'
 import type { Coordinator } from '../coordinator.ts'
+import type { Visits } from './visits.ts'
 
 export interface Call<Name extends EndpointName> {
   readonly caller: Caller
@@ -19,7 +20,7 @@ export type Handlers = {
   readonly [Name in EndpointName]: (call: Call<Name>) => Answer<Name> | Promise<Answer<Name>>
 }
 
-export function makeHandlers(coordinator: Coordinator): Handlers {
+export function makeHandlers(coordinator: Coordinator, visits: Visits): Handlers {
   return {
     health: () => coordinator.health(),
     leaseAsk: ({ caller, body }) => coordinator.ask(caller, body),
@@ -50,6 +51,10 @@ export function makeHandlers(coordinator: Coordinator): Handlers {
     audit: async () => ({ hosts: await coordinator.audit() }),
     tokenCreate: ({ body }) => coordinator.createToken(body),
     tokenList: () => ({ tokens: coordinator.tokens() }),
-    tokenRevoke: ({ params }) => coordinator.revokeToken(params.runner),
+    tokenRevoke: ({ params }) => {
+      const revoked = coordinator.revokeToken(params.runner)
+      visits.revoke(params.runner)
+      return revoked
+    },
   }
 }

@@ -10,6 +10,7 @@ import type { Coordinator } from '../coordinator.ts'
 import type { Log } from '../ports.ts'
 import type { Handlers } from './handlers.ts'
 import { badRequest, failureOf, problemOf, statusOf } from './problem.ts'
+import type { Visit, Visits } from './visits.ts'
 
 export const BODY_BYTES_MAX = 64 * 1024
 const HEADER_BYTES_MAX = 16 * 1024
@@ -17,7 +18,7 @@ const HEADER_BYTES_MAX = 16 * 1024
 const REQUEST_MS_MAX = 10_000
 const IDLE_CONNECTION_MS = 65_000
 /** Each long-poll holds one. */
-const CONNECTIONS_MAX = 4_096
+export const CONNECTIONS_MAX = 4_096
 /** Chars of one path parameter: the longest name an endpoint knows. */
 const PARAM_CHARS_MAX = 128
 
@@ -25,15 +26,16 @@ export interface HttpOptions {
   readonly scope: Scope
   readonly coordinator: Coordinator
   readonly handlers: Handlers
+  readonly visits: Visits
   readonly log: Log
 }
 
 /** `lease` serves the lease endpoints to holders of a token; `admin` serves all to whoever can open the socket. */
-export function makeHttp({ scope, coordinator, handlers, log }: HttpOptions): FastifyInstance {
+export function makeHttp({ log, ...options }: HttpOptions): FastifyInstance {
   const app = makeServer(log)
+  const { scope, coordinator } = options
   for (const name of Object.keys(endpoints).filter(isEndpointName)) {
-    if (scope === 'admin' || endpoints[name].scope === 'lease')
-      route(app, name, { scope, coordinator, handlers })
+    if (scope === 'admin' || endpoints[name].scope === 'lease') route(app, name, options)
   }
   if (scope === 'admin') {
     const described = JSON.stringify(openApi(coordinator.health().version))
@@ -76,7 +78,7 @@ export function makeServer(log: Log): FastifyInstance {
 function route<Name extends EndpointName>(
   app: FastifyInstance,
   name: Name,
-  { scope, coordinator, handlers }: Omit<HttpOptions, 'log'>,
+  { scope, coordinator, handlers, visits }: Omit<HttpOptions, 'log'>,
 ): void {
   const { method, path } = endpoints[name]
   const { params, query, body, reply } = schemas[name]
@@ -89,26 +91,32 @@ function route<Name extends EndpointName>(
       ...(method === 'POST' ? { body } : {}),
       response: { 200: reply },
     },
-    onRequest: async (request) => {
-      callers.set(request, callerOf(request, { scope, coordinator }))
+    onRequest: async (request, response) => {
+      const visit = visits.enter(callerOf(request, { scope, coordinator }))
+      response.raw.once('close', visit.leave)
+      visitOf.set(request, visit)
     },
     preValidation: async (request) => {
       request.body ??= {}
     },
     handler: async (request, response) => {
-      const caller = callers.get(request)
-      if (!caller) throw new SlipwayError('unauthorized')
+      const visit = visitOf.get(request)
+      if (!visit) throw new SlipwayError('unauthorized')
+      const { caller, revoked } = visit
+      const signal = AbortSignal.any([goneSignal(response), revoked])
       const { params, query, body } = request
       // The schemas above have parsed all three: this is the edge where they get their types.
-      const call = { caller, params, query, body, signal: goneSignal(response) } as Parameters<
-        Handlers[Name]
-      >[0]
-      return handlers[name](call as never)
+      const call = { caller, params, query, body, signal } as Parameters<Handlers[Name]>[0]
+      try {
+        return await handlers[name](call as never)
+      } finally {
+        revoked.throwIfAborted()
+      }
     },
   })
 }
 
-const callers = new WeakMap<FastifyRequest, Caller>()
+const visitOf = new WeakMap<FastifyRequest, Visit>()
 
 function callerOf(
   request: FastifyRequest,

@@ -108,6 +108,40 @@ describe('a lease', () => {
     }
   })
 
+  test('is waited for no longer once its token is revoked', async () => {
+    const client = served.lease(await tokenOf('runner-a'))
+    await client.call('leaseAsk', { body: job('job-1') })
+    const params = { lease: leaseName('job-1') }
+    const waits = client.call('leaseGet', { params, query: { waitMs: 60_000, state: 'waiting' } })
+    const other = served.lease(await tokenOf('runner-b'))
+    expect(await other.call('leaseAsk', { body: job('job-1') })).toMatchObject({ state: 'waiting' })
+    await served.admin.call('tokenRevoke', { params: { runner: 'runner-a' } })
+    await expect(waits).rejects.toMatchObject({ code: 'unauthorized' })
+  })
+
+  test('is waited for by so many requests of a runner at once, and by those of others', async () => {
+    const client = served.lease(await tokenOf('runner-a', { leasesMax: 1 }))
+    await client.call('leaseAsk', { body: job('job-1') })
+    const params = { lease: leaseName('job-1') }
+    const gone = new AbortController()
+    const wait = () =>
+      client.call('leaseGet', {
+        params,
+        query: { waitMs: 60_000, state: 'waiting' },
+        signal: gone.signal,
+      })
+    const waits = Array.from({ length: 20 }, wait)
+    for (const each of waits) each.catch(() => undefined)
+    await until(async () => (await client.call('health', {}).catch((error) => error)).code === 'too_busy')
+    const other = served.lease(await tokenOf('runner-b'))
+    expect(await other.call('leaseAsk', { body: job('job-1') })).toMatchObject({ state: 'waiting' })
+    gone.abort()
+    await until(
+      async () => (await client.call('leaseRelease', { params }).catch(() => undefined)) !== undefined,
+    )
+    expect(await client.call('leaseGet', { params })).toMatchObject({ state: 'ended' })
+  })
+
   test('may only be of a flavor and an image that its token allows', async () => {
     const client = served.lease(await tokenOf('runner-a', { flavors: ['other'] }))
     await expect(client.call('leaseAsk', { body: job('job-1') })).rejects.toMatchObject({
@@ -305,6 +339,6 @@ describe('a console', () => {
 })
 
 /** Yields to the event loop until it is so. */
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setImmediate(resolve))
+async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => setImmediate(resolve))
 }

@@ -6,9 +6,10 @@ import type { Ids, Log } from '../ports.ts'
 import { makeAgentServer } from './agents.ts'
 import { addConsole } from './console.ts'
 import { makeHandlers } from './handlers.ts'
-import { makeHttp } from './http.ts'
+import { CONNECTIONS_MAX, makeHttp } from './http.ts'
 import { listenOn } from './listen.ts'
 import { Streams } from './streams.ts'
+import { Visits } from './visits.ts'
 
 /** May open the admin socket: its members are operators. */
 const ADMIN_GROUP = 'slipway'
@@ -33,11 +34,12 @@ export async function serve({
   readonly ids: Ids
   readonly log: Log
 }): Promise<Server> {
-  const handlers = makeHandlers(coordinator)
+  const visits = new Visits({ connectionsMax: CONNECTIONS_MAX })
+  const handlers = makeHandlers(coordinator, visits)
   const streams = new Streams()
-  const admin = makeHttp({ scope: 'admin', coordinator, handlers, log })
+  const admin = makeHttp({ scope: 'admin', coordinator, handlers, visits, log })
   await addConsole(admin, { coordinator, streams, ids })
-  const lease = makeHttp({ scope: 'lease', coordinator, handlers, log })
+  const lease = makeHttp({ scope: 'lease', coordinator, handlers, visits, log })
   const agent = await makeAgentServer({ coordinator, streams, log })
   const complain = (path: string, group: string): void => log.warn({ path, group }, 'socket_group_missing')
   const apps = [agent, admin, lease]
