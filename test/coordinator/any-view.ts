@@ -17,6 +17,7 @@ import {
   type MachineSpec,
   parseId,
   type Reservation,
+  shapeKey,
   type TemplateShape,
   type TrustDomain,
 } from '../../src/model/index.ts'
@@ -158,7 +159,11 @@ export const anyView: fc.Arbitrary<View> = fc
       host: parseId('HostId', host),
       room: roomFor(flavors[flavor] ?? flavors[0]),
     }))
-    const wishes = drawn.wishes.map((one) => wishFrom(one, flavors))
+    // A host is told of each shape once.
+    const told = new Map(
+      drawn.wishes.map((one) => wishFrom(one, flavors)).map((one) => [shapeKey(one.shape), one]),
+    )
+    const wishes = [...told.values()]
     const builds = drawn.build ? wishes.slice(0, 1).map(({ shape }) => buildOf(shape, drawn.build)) : []
     return {
       flavors: new Map(flavors.map((flavor) => [flavor.name, flavor])),
