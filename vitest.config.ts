@@ -23,7 +23,7 @@ export default defineConfig({
           name: 'integration',
           pool: isolatedForks,
           isolate: true,
-          globalSetup: ['test/runner/tiny-image.ts'],
+          globalSetup: ['test/runner/leftovers.ts', 'test/runner/tiny-image.ts'],
           include: ['test/{conformance,integration,e2e,chaos}/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: 120_000,

@@ -7,6 +7,7 @@ import { ulid } from 'ulid'
 import { enclosedProcesses } from '../../src/agent/drivers/libvirt/daemon/index.ts'
 import { LibvirtDriver, type LibvirtSettings } from '../../src/agent/drivers/libvirt/index.ts'
 import { type MachineId, parseId } from '../../src/model/index.ts'
+import { claim } from '../runner/leftovers.ts'
 import { decoyNames } from './decoys.ts'
 import type { ConformanceHost } from './host.ts'
 import { anySpec } from './image.ts'
@@ -41,6 +42,7 @@ export async function libvirtHost(changes: Partial<LibvirtSettings> = {}): Promi
     diskReserveMiB: 256,
     ...changes,
   }
+  claim(top, settings.host)
   await inherit(settings.stateDir)
   const opened: LibvirtDriver[] = []
   /** Ends the one before: two of one host each start what the other stops, which an agent's lock rules out. */

@@ -5,6 +5,7 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { claim } from '../runner/leftovers.ts'
 
 export const program = join(import.meta.dirname, '../../src/cli/main.ts')
 
@@ -46,6 +47,7 @@ export function layOut({ driver, coordinatorToml = '', agentToml = '', images }:
     `host = "${host}"\ndriver = "${driver}"\nstate = ${quoted('agent')}\nrun = ${quoted('run/agent')}\n` +
       `coordinator = ${quoted('run/agent.sock')}\nimages = ${JSON.stringify(images ?? join(folder, 'images'))}\n${agentToml}`,
   )
+  claim(folder, host)
   return { folder, config: folder, run, socket: join(run, 'admin.sock'), host }
 }
 
@@ -108,11 +110,11 @@ export const processesOf = ({ folder, host }: Paths): readonly string[] =>
     .filter((line) => line.includes(folder) || line.includes(`slw.${host}.`))
     .map((line) => line.replaceAll('\0', ' ').slice(0, 200))
 
-/** Pid of the QEMU of its only machine; one that is booted to be frozen shares its memory with a file. */
-export const qemuOf = ({ host }: Paths): number | undefined =>
+/** Pid of the QEMU of this machine, or of its only one; one that is booted to be frozen shares its memory with a file. */
+export const qemuOf = ({ host }: Paths, machine = ''): number | undefined =>
   pids().find((pid) => {
     const line = commandLine(pid)
-    return line.includes(`guest=slw.${host}.`) && !line.includes('"share":true')
+    return line.includes(`guest=slw.${host}.${machine}`) && !line.includes('"share":true')
   })
 
 const pids = (): readonly number[] =>
