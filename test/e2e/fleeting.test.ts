@@ -12,7 +12,7 @@ import { call, eventually, layOut, type Paths, qemuOf, remove, type Started, sta
 const programs = await fleetingPrograms()
 if ('missing' in programs) console.warn(`SKIPPED: no fleeting client: ${programs.missing}`)
 const root = process.getuid?.() === 0
-/** What the guest is to answer. */
+/** For a guest to boot under emulation; one that nobody waits for any more is finished, too, before it goes. */
 const BOOT_MS = 180_000
 
 describe.skipIf('missing' in programs || !root)('the plugin and real machines', { timeout: 400_000 }, () => {
@@ -69,7 +69,7 @@ describe.skipIf('missing' in programs || !root)('the plugin and real machines', 
   })
 
   test('nothing is left', async () => {
-    await eventually('the audit finds nothing and no lease lives', 60_000, async () => {
+    await eventually('the audit finds nothing and no lease lives', BOOT_MS, async () => {
       const audit = await call(paths, 'audit')
       const { leases, machines } = JSON.parse((await call(paths, 'ls', '--json')).stdout)
       return audit.code === 0 && leases.length === 0 && machines.length === 0

@@ -120,10 +120,34 @@ export class Group {
   /** Throws what is wrong with the instance: its lease is over, or nobody opens its door. */
   async probe(instance: string, signal: AbortSignal): Promise<void> {
     const access = await this.access(instance, signal)
+    const done = new AbortController()
     const limit = { step: `SSH to ${instance}`, deadlineMs: PROBE_MS, signal }
-    await within(limit, async (inner) => {
-      using _ = await connectSsh({ access, machine: instance, signal: inner })
+    const answer = within(limit, async (inner) => {
+      const either = AbortSignal.any([inner, done.signal])
+      using _ = await connectSsh({ access, machine: instance, signal: either })
     })
+    try {
+      const over = this.#over(instance, AbortSignal.any([signal, done.signal]))
+      await Promise.race([answer, over.then((why) => (why === undefined ? answer : Promise.reject(why)))])
+    } finally {
+      done.abort(new SlipwayError('cancelled', { what: 'the probe' }))
+      await answer.catch(() => undefined)
+    }
+  }
+
+  /** Why the instance is over, as soon as its host knows: long before a connection times out. */
+  async #over(instance: string, signal: AbortSignal): Promise<SlipwayError | undefined> {
+    const query = { waitMs: PROBE_MS, state: 'granted' } as const
+    const lease = this.#own(instance)
+    try {
+      const view = await this.#client.call('leaseGet', { params: { lease }, query, signal })
+      if (view.state !== 'ended') return undefined
+      const { code, args } = view.failure ?? { code: 'not_granted', args: { lease, state: view.state } }
+      return new SlipwayError(code, args)
+    } catch {
+      // Its machine may be well all the same.
+      return undefined
+    }
   }
 
   /** Shows the coordinator that these leases are in use. */
