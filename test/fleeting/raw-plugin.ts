@@ -79,7 +79,9 @@ export class RawPlugin implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.vanish()
-    this.child.kill('SIGTERM')
+    // The second one that arrives is obeyed at once.
+    const again = setInterval(() => this.child.kill('SIGTERM'), 50)
     await this.ended
+    clearInterval(again)
   }
 }

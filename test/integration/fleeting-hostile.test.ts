@@ -238,6 +238,17 @@ describe.skipIf(!root)('a fleeting plugin', { timeout: 120_000 }, () => {
     expect(health).toEqual({ value: { status: 'SERVING' } })
   })
 
+  test('that is stopped together with its runner goes on until that lets go', async () => {
+    const plugin = run()
+    const client = await plugin.client()
+    for (const signal of ['SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGTERM'] as const) {
+      plugin.child.kill(signal)
+      expect(await RawPlugin.call(client, goPlugin.health, Buffer.alloc(0))).toHaveProperty('value')
+    }
+    await RawPlugin.call(client, goPlugin.controller, Buffer.alloc(0))
+    expect(await plugin.ended).toBe(0)
+  })
+
   const vanishing = {
     init: initBytes,
     update: () => Buffer.alloc(0),

@@ -8,12 +8,21 @@ import { watchParent } from '../parent.ts'
 import { top } from '../top.ts'
 import { VERSION } from '../version.ts'
 
+/** What a runner gives itself for its shutdown when it is not told otherwise. */
+const TERM_GRACE_MS = 30_000
+
 export async function main({ io, args }: Call): Promise<number> {
   const stop = new AbortController()
+  let terminated = false
   const end = (): void => stop.abort(new SlipwayError('cancelled', { what: 'the plugin' }))
-  // A terminal's Ctrl-C is for the runner, which needs its plugin until the last job is over.
-  process.on('SIGINT', () => undefined)
-  process.on('SIGTERM', end).on('SIGHUP', end)
+  // Whoever stops a runner may stop its processes, too. It needs its plugin until its last job is over and its last
+  // machine given back, and then ends it.
+  for (const name of ['SIGINT', 'SIGQUIT', 'SIGHUP'] as const) process.on(name, () => undefined)
+  process.on('SIGTERM', () => {
+    if (terminated) end()
+    terminated = true
+    setTimeout(end, TERM_GRACE_MS).unref()
+  })
   const unwatch = watchParent({}, end)
   try {
     return await fleetingPlugin({
