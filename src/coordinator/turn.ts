@@ -137,9 +137,10 @@ export class Turn {
         this.#name({ id: this.#ports.ids.reservation(), host: step.host }, step.spec)
         return
       case 'wait': {
+        const live = this.#live(step.lease)
+        if (sameWait(live.wait, step)) return
         const { lease, do: _, ...wait } = step
-        const live = this.#live(lease)
-        if (!sameWait(live.wait, wait)) this.#state.leases.set(lease, { ...live, wait })
+        this.#state.leases.set(lease, { ...live, wait })
         return
       }
     }
@@ -186,8 +187,8 @@ export class Turn {
 }
 
 /** Most that wait go on waiting for the same reason. */
-const sameWait = (a: LiveLease['wait'], b: LiveLease['wait']): boolean =>
-  a?.position === b?.position &&
-  a?.making === b?.making &&
-  a?.reason?.code === b?.reason?.code &&
-  a?.reason?.args.detail === b?.reason?.args.detail
+const sameWait = (a: LiveLease['wait'], b: NonNullable<LiveLease['wait']>): boolean =>
+  a?.position === b.position &&
+  a.making === b.making &&
+  a.reason?.code === b.reason?.code &&
+  a.reason?.args.detail === b.reason?.args.detail

@@ -10,7 +10,7 @@ import {
 } from '../../model/index.ts'
 import { type Demand, fixedIdle, idleTarget, type Rules, surplus } from '../policy/index.ts'
 import { Machines } from './machines.ts'
-import { makePool, newestImage, type Pool, poolOf } from './pool.ts'
+import { isSamePool, makePool, newestImage, type Pool, poolOf } from './pool.ts'
 import type {
   DoomReason,
   GrantedLease,
@@ -129,6 +129,7 @@ export class Draft {
   }
 
   drop(leases: ReadonlySet<LeaseId>): void {
+    if (leases.size === 0) return
     this.waiting = this.waiting.filter((lease) => !leases.has(lease.id))
   }
 
@@ -208,7 +209,7 @@ export class Draft {
 
   #demand(lease: WaitingLease | GrantedLease): MutableDemand | undefined {
     // Neighbours are mostly of one pool, and there may be thousands.
-    if (this.#last && samePool(this.#last.lease, lease)) return this.#last.demand
+    if (this.#last && isSamePool(this.#last.lease, lease)) return this.#last.demand
     const flavor = this.view.flavors.get(lease.flavor)
     if (!flavor) return undefined
     const { key } = poolOf(lease, flavor)
@@ -240,9 +241,6 @@ interface MutableDemand {
   /** Waiting leases whose front has an autoscaler of its own. */
   others: number
 }
-
-const samePool = (a: WaitingLease | GrantedLease, b: WaitingLease | GrantedLease): boolean =>
-  a.flavor === b.flavor && a.image === b.image && a.owner.trustDomain === b.owner.trustDomain
 
 const NO_DEMAND: Readonly<MutableDemand> = { leased: 0, waiting: 0, others: 0 }
 

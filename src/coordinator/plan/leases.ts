@@ -1,7 +1,7 @@
 /** The plan's part about leases: which are over, which can never be served, which get a machine now. */
 import type { Failure, FlavorName, LeaseId } from '../../model/index.ts'
 import type { Draft } from './draft.ts'
-import { fitsFlavor, newestImage, poolOf } from './pool.ts'
+import { fitsFlavor, isSamePool, newestImage, poolOf } from './pool.ts'
 import type { HeldMachine, WaitingLease } from './view.ts'
 
 /** Ends leases whose front has fallen silent; their machines die with them. */
@@ -22,8 +22,10 @@ export function endOverdue(draft: Draft): void {
 /** Ends waiting leases that no host will ever serve as things are. */
 export function refuseHopeless(draft: Draft): void {
   const over = new Set<LeaseId>()
+  let last: { readonly lease: WaitingLease; readonly failure: Failure | undefined } | undefined
   for (const lease of draft.waiting) {
-    const failure = hopeless(draft, lease)
+    if (!last || !isSamePool(last.lease, lease)) last = { lease, failure: hopeless(draft, lease) }
+    const { failure } = last
     if (!failure) continue
     over.add(lease.id)
     draft.end(lease)

@@ -29,6 +29,10 @@ export function poolOf(lease: WaitingLease | GrantedLease, flavor: Flavor): Pool
 
 const remembered = new WeakMap<WaitingLease | GrantedLease, Pool>()
 
+/** True for leases that the same machines serve: most neighbours in a queue, so that one answer does for them. */
+export const isSamePool = (a: WaitingLease | GrantedLease, b: WaitingLease | GrantedLease): boolean =>
+  a.flavor === b.flavor && a.image === b.image && a.owner.trustDomain === b.owner.trustDomain
+
 /** The newest version of an image on a host: the one built last. Remembered for as long as the host says the same. */
 export function newestImage(facts: HostFacts, name: string): HostImage | undefined {
   const known = newest.get(facts) ?? newestByName(facts)

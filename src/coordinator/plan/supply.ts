@@ -53,7 +53,8 @@ export function supply(draft: Draft): void {
     positions.set(key, position)
     const making = queues.get(key)?.making.length ?? 0
     const reason = position <= making ? undefined : supplyLease(state, pool, lease)
-    draft.steps.push({ do: 'wait', lease: lease.id, position, making, ...(reason ? { reason } : {}) })
+    const wait = { do: 'wait', lease: lease.id, position, making } as const
+    draft.steps.push(reason ? { ...wait, reason } : wait)
   }
   const awaited = [...queues.values()].flatMap(({ waiting, making }) => making.slice(0, waiting))
   beginBuilds(state, [...awaited, ...state.named])

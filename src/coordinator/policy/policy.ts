@@ -27,7 +27,8 @@ export function rulesAt({ base, periods }: Policy, wallMs: number): Rules {
 
 /**
  * True in every second that one of the expressions names, on the zone's own clock: an hour that comes twice counts
- * twice. gitlab-runner asks whether one fires within a second from now, and so begins and ends a second early.
+ * twice. gitlab-runner asks whether one fires within a second from now, and so begins and ends a second early, and
+ * misses the first pass of the hour that comes twice.
  */
 export function within({ crons, zone }: Periods, wallMs: number): boolean {
   const time = zone.at(wallMs)
