@@ -65,6 +65,25 @@ async function expectNothingLeft(paths: Paths): Promise<void> {
 const said = (one: Started, text: string): Promise<boolean> =>
   eventually(`it says "${text}"`, BOOT_MS, () => one.stderr().includes(text))
 
+describe.skipIf(!root)('an image from outside', () => {
+  test('is imported, and a command runs in a machine of it', async () => {
+    const paths = layOut({
+      driver: 'libvirt',
+      coordinatorToml:
+        '[[flavor]]\nname = "brought"\nimage = "brought"\nmemory_mib = 256\nallow_emulation = true\n',
+    })
+    laidOut.push(paths)
+    const { disk, manifest } = tinyImage()
+    const taken = await call(paths, 'image', 'import', disk, '--name', 'brought', '--digest', manifest.digest)
+    expect(taken).toMatchObject({ code: 0, stdout: `${manifest.digest}\n` })
+    expect(await call(paths, 'run', 'brought', '--', 'sh', '-c', 'echo in it; exit 7')).toMatchObject({
+      code: 7,
+      stdout: 'in it\n',
+    })
+    await expectNothingLeft(paths)
+  })
+})
+
 describe.skipIf(!root)('alone', () => {
   test('it streams all three ways, passes the exit code on, and leaves nothing', async () => {
     const paths = own()

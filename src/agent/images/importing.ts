@@ -40,7 +40,8 @@ export interface ImportWatcher {
 
 /**
  * Takes `file` into the store, as it is, under its digest. One that was cut short goes on where it was. Throws
- * `not_root`, `image_refused`, `digest_differs`, `disk_full`, `too_busy`, `conflict`, `timed_out`, or the signal's reason.
+ * `not_root`, `image_refused`, `digest_differs`, `disk_full`, `too_busy`, `conflict`, `timed_out`, `missing_program`,
+ * `host_setup`, or the signal's reason.
  */
 export async function importImage(options: Import): Promise<ImageManifest> {
   const { file, store, signal } = options
@@ -109,7 +110,13 @@ async function takeOver(options: TakeOver): Promise<ImageManifest> {
 }
 
 /** What the next call may do better than this one; everything else is the file's own fault. */
-const GOES_ON: ReadonlySet<string> = new Set(['timed_out', 'cancelled', 'disk_full', 'missing_program'])
+const GOES_ON: ReadonlySet<string> = new Set([
+  'timed_out',
+  'cancelled',
+  'disk_full',
+  'missing_program',
+  'host_setup',
+])
 
 interface Copy {
   readonly partial: Partial
@@ -139,6 +146,7 @@ async function copy(options: TakeOver, { partial, from, identity }: Copy): Promi
 }
 
 const message = z.strictObject({
+  started: z.literal(true).optional(),
   copied: z.int().min(0).optional(),
   saved: z.int().min(0).optional(),
   sha256: z.string().max(64).optional(),
@@ -155,10 +163,13 @@ interface Question {
   readonly heard?: (message: Message) => void
 }
 
-/** The inspector's last word. Throws `image_refused`, also where it ended without one, and `disk_full`. */
+/**
+ * The inspector's last word. Throws `image_refused`, also where it ended without one, `disk_full`, and `host_setup` where it
+ * did not begin.
+ */
 async function ask(options: TakeOver, { role, source, target, heard }: Question): Promise<Message> {
   const { file, store, uid, scratch, sizeBytes, signal } = options
-  let last: Message = {}
+  let last: Message | undefined
   const end = await runInspector({
     ...{ role, uid, mountPoint: scratch, source, bytes: sizeBytes, signal },
     ...(target === undefined ? {} : { target }),
@@ -167,6 +178,12 @@ async function ask(options: TakeOver, { role, source, target, heard }: Question)
       heard?.(last)
     },
   })
+  if (last === undefined) {
+    throw new SlipwayError('host_setup', {
+      object: 'the inspector of images',
+      detail: end.slice(0, DETAIL_CHARS_MAX),
+    })
+  }
   if (last.refused !== undefined) throw refused(file, last.refused)
   if (last.failed === 'ENOSPC') {
     throw new SlipwayError('disk_full', {

@@ -36,6 +36,8 @@ function inspectFile(): object {
   return inspection.flat ? { virtualBytes: inspection.virtualBytes } : { refused: inspection.reason }
 }
 
+// Whatever ends it from now on is the file's doing, and what ended it before was not.
+say({ started: true })
 const [role, bytes, from] = process.argv.slice(2)
 try {
   say(role === 'copy' ? copyFile(Number(bytes), Number(from)) : inspectFile())
