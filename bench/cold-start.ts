@@ -46,7 +46,12 @@ async function compare(images: string, rounds: number): Promise<void> {
   const ours: Timeline[] = []
   const raw: Timeline[] = []
   try {
-    await using slipway = await startInstance({ driver: 'libvirt', images, coordinatorToml: flavor(shape) })
+    await using slipway = await startInstance({
+      driver: 'libvirt',
+      images,
+      coordinatorToml: flavor(shape),
+      agentToml: '[templates]\nenabled = false\n',
+    })
     const acceleration = await accelerationOf(slipway.client)
     const common = { manifest, disk, folder: scratch, ...shape, acceleration }
     // One round more than is counted: the first finds caches cold.

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type Client, connect } from '../src/api/index.ts'
-import { type InstanceOptions, layOut, pidsOf, qemuOf, remove } from '../test/up/instance.ts'
+import { type InstanceOptions, layOut, type Paths, pidsOf, qemuOf, remove } from '../test/up/instance.ts'
 
 export interface Instance extends AsyncDisposable {
   readonly client: Client
@@ -17,8 +17,11 @@ export interface Instance extends AsyncDisposable {
 const program = join(import.meta.dirname, '../bin/slipway')
 
 /** Resolves once it is ready; disposing stops it, machines and all. */
-export async function startInstance(options: InstanceOptions): Promise<Instance> {
+export async function startInstance(
+  options: InstanceOptions & { readonly prepare?: (paths: Paths) => void | Promise<void> },
+): Promise<Instance> {
   const paths = layOut(options)
+  await options.prepare?.(paths)
   const up = spawn(program, ['--config', paths.config, 'up'], { stdio: ['ignore', 'pipe', 'pipe'] })
   const ended = once(up, 'close')
   const dispose = async (): Promise<void> => {

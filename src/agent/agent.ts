@@ -81,7 +81,7 @@ export class Agent {
     this.#foundry = yard.foundry
     this.#keeper = new Keeper(ports, yard)
     this.#watch = new Watch(ports, this.#effects, post)
-    this.#asks = new Asks(ports, this.#effects)
+    this.#asks = new Asks(ports, this.#effects, yard.foundry)
   }
 
   /** Resolves when the agent has stopped; rejects on a bug, upon which the process should end and start anew. */

@@ -1,11 +1,19 @@
-/** Answers what the coordinator asks of a host: an audit, a machine's last console lines, its live console. */
-import { assertNever, type MachineId, toFailure, type WantedMachine } from '../model/index.ts'
+/** Answers what the coordinator asks of a host: an audit, a machine's console, another template in place of one. */
+import {
+  assertNever,
+  type MachineId,
+  SlipwayError,
+  type TemplateId,
+  toFailure,
+  type WantedMachine,
+} from '../model/index.ts'
 import { audit } from './audit.ts'
 import type { Answer, Question } from './conversation.ts'
 import type { Effects } from './effects.ts'
 import { type Held, spokenFailure, spokenLines } from './held.ts'
 import type { AgentPorts } from './ports.ts'
 import { scanHost } from './scan.ts'
+import type { Foundry } from './templates/index.ts'
 
 const ASKS_AT_ONCE = 32
 const ANSWER_MS = 20_000
@@ -20,11 +28,13 @@ export interface AskView {
 export class Asks {
   readonly #ports: AgentPorts
   readonly #effects: Effects
+  readonly #foundry: Foundry | undefined
   #open = 0
 
-  constructor(ports: AgentPorts, effects: Effects) {
+  constructor(ports: AgentPorts, effects: Effects, foundry: Foundry | undefined) {
     this.#ports = ports
     this.#effects = effects
+    this.#foundry = foundry
   }
 
   /** Gives `say` the answer, a failure included; never throws. `view` is read when it is needed, not before. */
@@ -65,9 +75,20 @@ export class Asks {
       case 'console':
         await openConsole(question.machine, question.stream, this.#effects.signal)
         return { kind: 'opened' }
+      case 'rebuild':
+        await this.#templates(question.template).rebuild(question.template)
+        return { kind: 'done' }
+      case 'remove':
+        await this.#templates(question.template).remove(question.template)
+        return { kind: 'done' }
       default:
         return assertNever(question)
     }
+  }
+
+  #templates(template: TemplateId): Foundry {
+    if (this.#foundry !== undefined) return this.#foundry
+    throw new SlipwayError('not_found', { kind: 'template', name: template })
   }
 
   async #audit(view: () => AskView) {

@@ -59,6 +59,10 @@ export class AgentEvents {
     this.#say('info', 'template_built', { template, shape, tookMs: Math.round(tookMs) })
   }
 
+  templateBuilding(image: string, shape: string, percent: number): void {
+    this.#say('info', 'template_building', { image, percent, shape })
+  }
+
   /** `count` in a row. */
   templateFailed(shape: string, count: number, failure: Failure): void {
     this.#say('error', 'template_failed', { shape, count, ...this.#failure(failure) })

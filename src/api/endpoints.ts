@@ -32,6 +32,11 @@ export const endpoints = {
   machineRemove: { method: 'DELETE', path: '/v1/machines/:machine', scope: 'admin' },
   machineLog: { method: 'GET', path: '/v1/machines/:machine/log', scope: 'admin' },
   hostList: { method: 'GET', path: '/v1/hosts', scope: 'admin' },
+  templateList: { method: 'GET', path: '/v1/templates', scope: 'admin' },
+  /** Its successor is built when there is room; until then it serves. */
+  templateRebuild: { method: 'POST', path: '/v1/templates/:template/rebuild', scope: 'admin' },
+  /** Refused while machines live on it. */
+  templateRemove: { method: 'DELETE', path: '/v1/templates/:template', scope: 'admin' },
   audit: { method: 'GET', path: '/v1/audit', scope: 'admin' },
   tokenCreate: { method: 'POST', path: '/v1/tokens', scope: 'admin' },
   tokenList: { method: 'GET', path: '/v1/tokens', scope: 'admin' },

@@ -9,5 +9,5 @@ export {
   OPENAPI_PATH,
   type Scope,
 } from './endpoints.ts'
-export type { LeaseView, MachineView, Problem, Schemas } from './schemas.ts'
+export type { LeaseView, MachineView, Problem, Schemas, TemplateView } from './schemas.ts'
 export type { Finding, FromAgent, FromCoordinator, MachineReportFrame } from './stream.ts'

@@ -8,12 +8,15 @@ import {
   flavorName,
   hostFacts,
   hostId,
+  hostTemplate,
   leaseId,
   leaseName,
   machineId,
   machineSpec,
   networkPolicy,
   sharing,
+  templateBlocked,
+  templateId,
   timeline,
   trustDomain,
 } from './shapes.ts'
@@ -21,6 +24,7 @@ import { finding } from './stream.ts'
 
 const nothing = z.strictObject({})
 const leaseParams = z.strictObject({ lease: leaseName })
+const templateParams = z.strictObject({ template: templateId })
 const machineParams = z.strictObject({ machine: machineId })
 
 /** Why a waiting lease waits: data that a person's words are made of. */
@@ -30,6 +34,15 @@ const waiting = z.strictObject({
   /** Machines of its pool in the making. */
   making: z.int().min(0),
   estimateMs: z.number().min(0).optional(),
+  /** Of the template that no host has yet: how far the furthest is. */
+  template: z
+    .strictObject({
+      host: hostId,
+      state: z.enum(['building', 'waiting']),
+      progressPercent: z.number().optional(),
+      reason: templateBlocked.optional(),
+    })
+    .optional(),
 })
 
 export const leaseView = z.strictObject({
@@ -74,6 +87,14 @@ const hostView = z.strictObject({
   facts: hostFacts.optional(),
   machines: z.int(),
   reserved: z.strictObject({ vcpus: z.number(), memoryMiB: z.number(), diskMiB: z.number() }),
+})
+
+/** A template of a host, and the flavors whose machines are cloned from it. */
+const templateView = z.strictObject({
+  host: hostId,
+  flavors: z.array(flavorName),
+  image: z.string().optional(),
+  template: hostTemplate,
 })
 
 const flavorView = z.strictObject({
@@ -194,6 +215,14 @@ export const schemas = {
     body: nothing,
     reply: z.strictObject({ hosts: z.array(hostView) }),
   },
+  templateList: {
+    params: nothing,
+    query: nothing,
+    body: nothing,
+    reply: z.strictObject({ templates: z.array(templateView) }),
+  },
+  templateRebuild: { params: templateParams, query: nothing, body: nothing, reply: templateView },
+  templateRemove: { params: templateParams, query: nothing, body: nothing, reply: templateView },
   audit: {
     params: nothing,
     query: nothing,
@@ -228,5 +257,6 @@ export const problem = z.strictObject({ ...failure.shape, message: z.string(), n
 
 export type Schemas = typeof schemas
 export type LeaseView = z.infer<typeof leaseView>
+export type TemplateView = z.infer<typeof templateView>
 export type MachineView = z.infer<typeof machineView>
 export type Problem = z.infer<typeof problem>

@@ -100,6 +100,8 @@ export const templateShape = z.strictObject({
   trustDomain: trustDomain.exactOptional(),
 })
 
+export const templateBlocked = z.enum(['room', 'disk', 'failed', 'unable'])
+
 const cloneMode = z.enum(['shared-memory', 'mapped-ram', 'cold'])
 
 export const hostTemplate = z.discriminatedUnion('state', [
@@ -120,7 +122,7 @@ export const hostTemplate = z.discriminatedUnion('state', [
   z.strictObject({
     state: z.literal('waiting'),
     shape: templateShape,
-    reason: z.enum(['room', 'disk', 'failed', 'unable']),
+    reason: templateBlocked,
   }),
 ])
 

@@ -21,6 +21,7 @@ import {
   machineSpec,
   reservationId,
   stamp,
+  templateId,
   templateShape,
   timeline,
 } from './shapes.ts'
@@ -79,6 +80,7 @@ export const fromAgent = z.discriminatedUnion('type', [
       z.strictObject({ kind: z.literal('audit'), findings: z.array(finding).max(10_000) }),
       z.strictObject({ kind: z.literal('log'), lines: consoleTail }),
       z.strictObject({ kind: z.literal('opened') }),
+      z.strictObject({ kind: z.literal('done') }),
       z.strictObject({ kind: z.literal('failed'), failure }),
     ]),
   }),
@@ -112,6 +114,8 @@ export const fromCoordinator = z.discriminatedUnion('type', [
     question: z.discriminatedUnion('kind', [
       z.strictObject({ kind: z.literal('audit') }),
       z.strictObject({ kind: z.literal('log'), machine: machineId, lines: z.int().min(1).max(200) }),
+      z.strictObject({ kind: z.literal('rebuild'), template: templateId }),
+      z.strictObject({ kind: z.literal('remove'), template: templateId }),
       /** Open `AGENT_STREAM_PATH` with this stream id and join it to the machine's console. */
       z.strictObject({ kind: z.literal('console'), machine: machineId, stream: z.string().max(64) }),
     ]),

@@ -12,6 +12,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   policy: 'try how many machines to keep',
   image: 'build, import, list and remove images',
   config: 'show the configuration',
+  template: 'list, rebuild and remove what machines are cloned from',
   token: 'make, list and revoke tokens of runners',
   'custom-executor': 'the four stages that gitlab-runner calls',
 }
@@ -194,6 +195,30 @@ export const declarations: readonly Declaration[] = [
     ],
     examples: ['slipway image prune --keep 2 --dry-run'],
     load: async () => (await import('./commands/image-removal.ts')).imagePrune,
+  },
+  {
+    name: 'template ls',
+    group: HOST,
+    summary: 'list what machines are cloned from, what is being built, and what waits for it and why',
+    options: [JSON_OPTION],
+    examples: ['slipway template ls'],
+    load: async () => (await import('./commands/template.ts')).templateList,
+  },
+  {
+    name: 'template rebuild',
+    arguments: '<template...>',
+    group: HOST,
+    summary: 'build a successor; the old one serves until that is there',
+    examples: ['slipway template rebuild debian', 'slipway template rebuild t-01j8'],
+    load: async () => (await import('./commands/template.ts')).templateRebuild,
+  },
+  {
+    name: 'template rm',
+    arguments: '<template...>',
+    group: HOST,
+    summary: 'remove templates that no machine lives on; one that is wanted is built anew',
+    examples: ['slipway template rm t-01j8'],
+    load: async () => (await import('./commands/template.ts')).templateRemove,
   },
   {
     name: 'token create',

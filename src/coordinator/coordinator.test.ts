@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { FAILED } from '../../test/coordinator/fake-host.ts'
 import { anyFlavor, anyImage, flavorName, leaseName, World } from '../../test/coordinator/world.ts'
-import { parseId } from '../model/index.ts'
+import { parseId, SlipwayError } from '../model/index.ts'
 import { HOST_GRACE_MS } from './fleet.ts'
 
 describe('a lease', () => {
@@ -293,5 +293,43 @@ describe('room', () => {
     expect(host.named).toHaveLength(3)
     host.ready(host.nth(2))
     expect(world.get('job-1')).toMatchObject({ state: 'granted' })
+  })
+})
+
+describe('a store that refuses', () => {
+  const broken = () => {
+    const world = new World({ flavors: [anyFlavor({ idle: 1 })] })
+    const host = world.host()
+    host.ready(host.nth(0))
+    const { commit } = world.store
+    const refuse = (): void => {
+      throw new SlipwayError('database_failed', { file: 'db', detail: 'disk full' })
+    }
+    return { world, breakIt: () => Object.assign(world.store, { commit: refuse }), mend: commit }
+  }
+
+  test('makes no lease and grants no machine; its caller is told, and asks again', () => {
+    const { world, breakIt, mend } = broken()
+    breakIt()
+    expect(() => world.ask('job-1')).toThrow(expect.objectContaining({ code: 'database_failed' }))
+    expect(() => world.get('job-1')).toThrow(expect.objectContaining({ code: 'not_found' }))
+    expect(world.said('store_failed')).toBeGreaterThan(0)
+    Object.assign(world.store, { commit: mend })
+    expect(world.ask('job-1')).toMatchObject({ state: 'granted' })
+  })
+
+  test('a lease and its machine are one write to the disk', () => {
+    const { world, mend } = broken()
+    const commits: string[][] = []
+    Object.assign(world.store, {
+      commit: (changes: Parameters<typeof mend>[0]) => {
+        commits.push(changes.map(({ kind }) => kind))
+        mend(changes)
+      },
+    })
+    expect(world.ask('job-1')).toMatchObject({ state: 'granted' })
+    expect(commits.filter((kinds) => kinds.includes('lease'))).toEqual([
+      expect.arrayContaining(['lease', 'lease', 'served', 'seen']),
+    ])
   })
 })

@@ -50,7 +50,6 @@ export class Coordinator {
   readonly #leases: Leases
   readonly #groups: Groups
   readonly #fleet: Fleet
-  readonly #uniqueness: Uniqueness
   readonly #wanted: WantedSets
   readonly #turn: Turn
   readonly #questions: Questions
@@ -79,12 +78,11 @@ export class Coordinator {
     this.#leases = new Leases({ state, ports, events, book, flavors })
     this.#groups = new Groups(ports.clock)
     this.#fleet = new Fleet({ state, ports, events, book, uniqueness, epoch })
-    this.#uniqueness = uniqueness
     this.#wanted = new WantedSets({ state, clock: ports.clock, epoch })
     const domains = () => this.#callers.domains(flavors.values())
     this.#turn = new Turn({ state, ports, events, book, flavors, policies, domains })
     this.#questions = new Questions(ports.clock, ports.ids)
-    this.#inventory = new Inventory({ state, ports, events, book, questions: this.#questions })
+    this.#inventory = new Inventory({ state, ports, events, book, questions: this.#questions, flavors })
     restore(state, ports, flavors)
     this.#awakeAtMs = ports.clock.now()
     events.started({ database: ports.store.database, epoch, leases: state.leases.size })
@@ -121,6 +119,7 @@ export class Coordinator {
   ask(caller: Caller, ask: LeaseAsk): LeaseView {
     if (this.#closing) throw new SlipwayError('shutting_down')
     const { id } = this.#during(() => this.#leases.ask(caller, ask)).lease
+    this.#book.assertMade(id)
     return this.get(caller, id)
   }
 
@@ -171,6 +170,11 @@ export class Coordinator {
     }
   }
 
+  /** What the operator may see and have changed on hosts. */
+  get inventory(): Inventory {
+    return this.#inventory
+  }
+
   machines(): MachineView[] {
     return this.#inventory.machines()
   }
@@ -194,14 +198,6 @@ export class Coordinator {
 
   openConsole(id: MachineId, stream: string): Promise<void> {
     return this.#inventory.openConsole(id, stream)
-  }
-
-  hosts(): Reply<'hostList'>['hosts'] {
-    return this.#inventory.hosts()
-  }
-
-  audit(): Promise<Reply<'audit'>['hosts']> {
-    return this.#inventory.audit()
   }
 
   createToken(ask: Omit<Token, 'createdAtMs'>): Reply<'tokenCreate'> {
@@ -236,10 +232,9 @@ export class Coordinator {
     this.#after(() => {
       this.#leases.touchWaiting()
       this.#fleet.tick()
-      this.#uniqueness.flush()
+      this.#book.flush()
       if (clock.now() - this.#prunedAtMs < PRUNE_EVERY_MS) return
-      this.#prunedAtMs = clock.now()
-      store.prune(clock.wall())
+      if (!store.prune(clock.wall())) this.#prunedAtMs = clock.now()
     })
     this.#stopTick = clock.after(TICK_MS, () => this.#tick())
   }

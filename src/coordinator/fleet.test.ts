@@ -36,7 +36,7 @@ describe('an agent', () => {
     host.connect(world.coordinator)
     expect(refusal(host)).toEqual(['other_database'])
     expect(host.closedByCoordinator).toBe(true)
-    expect(world.coordinator.hosts()).toEqual([])
+    expect(world.coordinator.inventory.hosts()).toEqual([])
   })
 
   test('that has obeyed a later start of this database is refused: this coordinator was replaced', () => {
@@ -70,10 +70,10 @@ describe('an agent', () => {
     host.obeys = false
     world.clock.pass(HOST_SILENT_MS + 2_000)
     expect(host.closedByCoordinator).toBe(true)
-    expect(world.coordinator.hosts()).toMatchObject([{ host: 'h1', connected: false }])
+    expect(world.coordinator.inventory.hosts()).toMatchObject([{ host: 'h1', connected: false }])
     host.obeys = true
     host.connect(world.coordinator)
-    expect(world.coordinator.hosts()).toMatchObject([{ host: 'h1', connected: true }])
+    expect(world.coordinator.inventory.hosts()).toMatchObject([{ host: 'h1', connected: true }])
   })
 
   test('that never says who it is is cut off', () => {
@@ -89,7 +89,7 @@ describe('an agent', () => {
     const host = world.host()
     host.hello({ host: anyFacts({ host: 'h2' }).host, facts: anyFacts({ host: 'h2' }) })
     expect(refusal(host)).toEqual(['bad_request'])
-    expect(world.coordinator.hosts().map(({ host }) => host)).toEqual(['h1'])
+    expect(world.coordinator.inventory.hosts().map(({ host }) => host)).toEqual(['h1'])
   })
 
   test('that reports a machine of another host is cut off, and believed nothing', () => {
@@ -149,7 +149,7 @@ describe('a machine', () => {
     host.machines.set(machineId(1), { machine: machineId(1), spec, timeline: [], state: 'creating' })
     host.report()
     expect(world.coordinator.machines()).toMatchObject([{ machine: machineId(1), state: 'doomed' }])
-    expect(world.coordinator.hosts()[0]?.reserved.vcpus).toBe(1)
+    expect(world.coordinator.inventory.hosts()[0]?.reserved.vcpus).toBe(1)
     host.machines.delete(machineId(1))
     host.report()
     expect(world.coordinator.machines()).toEqual([])

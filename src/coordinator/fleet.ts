@@ -258,7 +258,7 @@ export class Fleet {
         this.#failed(held, { ...ending, failure: { code: 'create_failed', args } })
       }
     }
-    if (this.#state.served.has(machine)) this.#ports.store.commit([{ kind: 'gone', machine }])
+    if (this.#state.served.has(machine)) this.#book.defer({ kind: 'gone', machine })
     this.#state.removeMachine(held)
     this.#events.machineGone({ machine, host })
   }

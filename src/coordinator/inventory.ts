@@ -1,12 +1,21 @@
 /** What the operator may see and do: machines, hosts, and what only their agents can tell. */
-import type { MachineView, Reply } from '../api/index.ts'
-import { type Failure, type HostId, type MachineId, SlipwayError } from '../model/index.ts'
+import type { MachineView, Reply, TemplateView } from '../api/index.ts'
+import {
+  type Failure,
+  type Flavor,
+  type FlavorName,
+  type HostId,
+  type MachineId,
+  SlipwayError,
+  type TemplateId,
+} from '../model/index.ts'
 import type { Events } from './events.ts'
 import type { LeaseBook } from './lease-book.ts'
 import type { HeldMachine } from './plan/index.ts'
 import type { Ports } from './ports.ts'
 import { type Answer, expectKind, type Question, type Questions } from './questions.ts'
 import type { State } from './state.ts'
+import { templateViews } from './template-views.ts'
 import { accessView, hostView, machineView } from './views.ts'
 
 const QUESTION_MS = 10_000
@@ -18,6 +27,7 @@ export class Inventory {
   readonly #events: Events
   readonly #book: LeaseBook
   readonly #questions: Questions
+  readonly #flavors: ReadonlyMap<FlavorName, Flavor>
 
   constructor(parts: {
     readonly state: State
@@ -25,12 +35,14 @@ export class Inventory {
     readonly events: Events
     readonly book: LeaseBook
     readonly questions: Questions
+    readonly flavors: ReadonlyMap<FlavorName, Flavor>
   }) {
     this.#state = parts.state
     this.#ports = parts.ports
     this.#events = parts.events
     this.#book = parts.book
     this.#questions = parts.questions
+    this.#flavors = parts.flavors
   }
 
   machines(): MachineView[] {
@@ -71,6 +83,19 @@ export class Inventory {
   async openConsole(id: MachineId, stream: string): Promise<void> {
     const { host } = this.#machine(id)
     expectKind(await this.#ask(host, { kind: 'console', machine: id, stream }), { kind: 'opened', host })
+  }
+
+  templates(): TemplateView[] {
+    return [...this.#state.hosts.values()].flatMap((host) => templateViews(host, this.#flavors))
+  }
+
+  /** Asks the template's host for a successor of it, or to remove it; returns it as it was. */
+  async changeTemplate(id: TemplateId, kind: 'rebuild' | 'remove'): Promise<TemplateView> {
+    const found = this.templates().find(({ template }) => 'id' in template && template.id === id)
+    if (!found) throw new SlipwayError('not_found', { kind: 'template', name: id })
+    const { host } = found
+    expectKind(await this.#ask(host, { kind, template: id }), { kind: 'done', host })
+    return found
   }
 
   hosts(): Reply<'hostList'>['hosts'] {

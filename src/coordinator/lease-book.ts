@@ -35,6 +35,11 @@ export class LeaseBook {
   readonly #uniqueness: Uniqueness
   readonly #policies: Pick<Policies, 'mayServeAgain'>
   readonly #watchers = new Map<LeaseId, Set<() => void>>()
+  /** Asked for in this turn: durable with what the turn decides, a grant most of all, or not made at all. */
+  #fresh: LiveLease[] = []
+  readonly #refused = new Map<LeaseId, unknown>()
+  /** What may be lost with the process and is found again; it becomes durable with whatever is next. */
+  #later: Change[] = []
 
   constructor(parts: {
     readonly state: State
@@ -50,15 +55,39 @@ export class LeaseBook {
     this.#policies = parts.policies
   }
 
-  /** A new lease, or one with more attempts. */
-  write(live: LiveLease): void {
-    this.#ports.store.commit([{ kind: 'lease', record: live }])
+  /** A new lease: one write to the disk makes it and grants it. `assertMade` says whether it did. */
+  add(live: LiveLease): void {
+    this.#fresh.push(live)
     this.#state.setLease(live)
+  }
+
+  /** Returns once the lease that was added is durable; throws what the store refused it with. */
+  assertMade(lease: LeaseId): void {
+    if (this.#fresh.some((live) => live.lease.id === lease)) this.#commit([])
+    const error = this.#refused.get(lease)
+    this.#refused.delete(lease)
+    if (error !== undefined) throw error
+  }
+
+  /** A lease with more attempts. */
+  write(live: LiveLease): void {
+    this.#commit([{ kind: 'lease', record: live }])
+    this.#state.setLease(live)
+  }
+
+  /** Becomes durable sooner or later; till then a restart finds it out anew. */
+  defer(change: Change): void {
+    this.#later.push(change)
+  }
+
+  /** Writes what nothing took along. */
+  flush(): void {
+    if (this.#fresh.length + this.#later.length + this.#uniqueness.unwritten().length > 0) this.#commit([])
   }
 
   /** Ends and grants, all or none. */
   settle({ ends, grants }: { readonly ends: readonly Ending[]; readonly grants: readonly Grant[] }): void {
-    if (ends.length + grants.length === 0) return
+    if (ends.length + grants.length + this.#fresh.length === 0) return
     const ended = ends.map((ending) => this.#ended(ending))
     const granted = grants.map((grant) => this.#granted(grant))
     const changes: Change[] = [...ended, ...granted].map((record) => ({ kind: 'lease', record }))
@@ -66,13 +95,29 @@ export class LeaseBook {
       const { machine, host, spec } = served
       changes.push({ kind: 'served', served: { machine, host, spec } })
     }
-    this.#ports.store.commit([...changes, ...this.#uniqueness.unwritten()])
-    this.#uniqueness.written()
+    this.#commit(changes)
     for (const ending of ends) this.#afterEnd(ending)
     granted.forEach((live, index) => {
       const machine = grants[index]?.machine
       if (machine) this.#afterGrant(live, machine)
     })
+  }
+
+  #commit(changes: readonly Change[]): void {
+    const fresh = this.#fresh
+    this.#fresh = []
+    const made: Change[] = fresh.map((record) => ({ kind: 'lease', record }))
+    try {
+      this.#ports.store.commit([...made, ...changes, ...this.#later, ...this.#uniqueness.unwritten()])
+    } catch (error) {
+      for (const live of fresh) {
+        this.#state.deleteLease(live)
+        this.#refused.set(live.lease.id, error)
+      }
+      throw error
+    }
+    this.#later = []
+    this.#uniqueness.written()
   }
 
   /** Calls `task` once when the lease's state changes; the returned function takes it back. */

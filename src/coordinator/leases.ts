@@ -90,7 +90,7 @@ export class Leases {
         state: 'waiting',
       },
     }
-    this.#book.write(live)
+    this.#book.add(live)
     const { id, name, flavor: wanted, owner } = live.lease
     const image = ask.image ?? flavor.image
     this.#state.demand({ flavor: wanted, image, trustDomain: owner.trustDomain, atMs: clock.now() })
@@ -180,7 +180,8 @@ export class Leases {
 
   view(record: LeaseRecord | LiveLease): LeaseView {
     const { clock } = this.#ports
-    return leaseView(record, this.#state, { now: clock.now(), wall: clock.wall() })
+    const time = { now: clock.now(), wall: clock.wall() }
+    return leaseView(record, { state: this.#state, flavors: this.#flavors, ...time })
   }
 
   /** `find`; whoever looks at a lease of their own keeps it alive. */

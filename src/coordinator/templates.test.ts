@@ -220,3 +220,21 @@ test('what was asked for lately is wished for again after a restart', () => {
   world.settle()
   expect(wishes(host)).toHaveLength(1)
 })
+
+test('who waits is told how far the template is that no host has yet', () => {
+  const world = new World({ flavors: [anyFlavor({ idle: 1 })] })
+  const host = warmHost(world)
+  const shape = shapeIn(host)
+  says(world, host, [building(shape)])
+  world.ask('job-1')
+  expect(world.get('job-1').waiting?.template).toEqual({
+    host: 'h1',
+    state: 'building',
+    progressPercent: 40,
+  })
+  expect(world.coordinator.inventory.templates()).toEqual([
+    { host: 'h1', flavors: ['tiny'], image: 'tiny', template: building(shape) },
+  ])
+  says(world, host, [ready(shape)])
+  expect(world.get('job-1').waiting?.template).toBeUndefined()
+})

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { machineId } from '../../test/coordinator/fake-host.ts'
 import { anyFlavor, World } from '../../test/coordinator/world.ts'
 import { type Access, parseId, Secret } from '../model/index.ts'
-import { openStore } from './store/store.ts'
+import { openStore, type Store } from './store/store.ts'
 import { Uniqueness } from './uniqueness.ts'
 
 const [A, B] = [machineId(1), machineId(2)]
@@ -16,6 +16,12 @@ const access = (n: number, change: Partial<NonNullable<Access['marks']>> = {}): 
 })
 const memory = () =>
   openStore({ dir: ':memory:', makeId: () => parseId('DatabaseId', `d-${'0'.repeat(26)}`) })
+
+/** As the next commit does. */
+function keep(store: Store, unique: Uniqueness): void {
+  store.commit(unique.unwritten())
+  unique.written()
+}
 
 describe('a machine', () => {
   test('is told apart by all that it shows', () => {
@@ -34,7 +40,7 @@ describe('a machine', () => {
     const first = new Uniqueness(store)
     first.judge(A, access(1))
     expect(first.judge(B, twin)).toBe(what)
-    first.flush()
+    keep(store, first)
     expect(new Uniqueness(store).judge(B, twin)).toBe(what)
   })
 
@@ -43,7 +49,7 @@ describe('a machine', () => {
     const first = new Uniqueness(store)
     for (const unique of [first, first, new Uniqueness(store)]) {
       expect(unique.judge(A, access(1))).toBeUndefined()
-      unique.flush()
+      keep(store, unique)
     }
   })
 })

@@ -11,15 +11,13 @@ import type { Change, Store } from './store/store.ts'
 
 const MARK_BYTES = 16
 const OWNER_BYTES = 8
-/** Beyond, what was seen is written at once. */
-const UNWRITTEN_MAX = 1_000
 
 export class Uniqueness {
-  readonly #store: Pick<Store, 'ownerOf' | 'commit'>
+  readonly #store: Pick<Store, 'ownerOf'>
   /** Not durable yet, by mark. */
   readonly #unwritten = new Map<string, Seen>()
 
-  constructor(store: Pick<Store, 'ownerOf' | 'commit'>) {
+  constructor(store: Pick<Store, 'ownerOf'>) {
     this.#store = store
   }
 
@@ -48,13 +46,6 @@ export class Uniqueness {
     this.#unwritten.clear()
   }
 
-  /** Writes what no grant took along. */
-  flush(): void {
-    if (this.#unwritten.size === 0) return
-    this.#store.commit(this.unwritten())
-    this.written()
-  }
-
   #isOwn({ mark, owner }: Seen): boolean {
     const first = this.#unwritten.get(hex(mark))?.owner ?? this.#store.ownerOf(mark)
     return first === undefined || hex(first) === hex(owner)
@@ -64,7 +55,6 @@ export class Uniqueness {
     const key = hex(seen.mark)
     if (this.#unwritten.has(key) || this.#store.ownerOf(seen.mark)) return
     this.#unwritten.set(key, seen)
-    if (this.#unwritten.size > UNWRITTEN_MAX) this.flush()
   }
 }
 

@@ -1,15 +1,22 @@
 /** What callers are shown. No secret passes here but through `accessView`. */
 import type { LeaseView, MachineView, Reply } from '../api/index.ts'
-import type { Access, Flavor } from '../model/index.ts'
+import type { Access, Flavor, FlavorName } from '../model/index.ts'
 import { forecast } from './forecast.ts'
 import { NO_ROOM, plus } from './placement/embedded.ts'
 import type { HeldMachine } from './plan/index.ts'
 import type { Host, LiveLease, State } from './state.ts'
 import type { LeaseRecord } from './store/leases.ts'
 import type { Token } from './store/tokens.ts'
+import { missingTemplate } from './template-views.ts'
+
+export interface LeaseContext extends Time {
+  readonly state: State
+  readonly flavors: ReadonlyMap<FlavorName, Flavor>
+}
 
 /** A lease, live or ended; of a waiting one also why it waits and for how long about. */
-export function leaseView(record: LeaseRecord | LiveLease, state: State, time: Time): LeaseView {
+export function leaseView(record: LeaseRecord | LiveLease, context: LeaseContext): LeaseView {
+  const { state } = context
   const { lease, timeline: kept } = record
   const granted = lease.state === 'granted' ? lease : undefined
   const ended = lease.state === 'ended' ? lease : undefined
@@ -31,7 +38,7 @@ export function leaseView(record: LeaseRecord | LiveLease, state: State, time: T
     host: granted?.host,
     end: ended?.end,
     failure: ended?.failure,
-    waiting: lease.state === 'waiting' ? waitingView(record, state, time) : undefined,
+    waiting: lease.state === 'waiting' ? waitingView(record, context) : undefined,
     timeline: timeline && [...timeline],
     consoleTail: 'consoleTail' in record && record.consoleTail ? [...record.consoleTail] : undefined,
   })
@@ -82,10 +89,15 @@ export const accessView = ({ marks: _, ...access }: Access): Reply<'leaseAccess'
   privateKey: access.privateKey.reveal(),
 })
 
-function waitingView(record: LeaseRecord | LiveLease, state: State, time: Time): LeaseView['waiting'] {
+function waitingView(
+  record: LeaseRecord | LiveLease,
+  { state, flavors, ...time }: LeaseContext,
+): LeaseView['waiting'] {
+  const flavor = flavors.get(record.lease.flavor)
   const wait = 'wait' in record ? record.wait : undefined
   if (!wait) return { position: 1, making: 0 }
-  return defined({ ...wait, estimateMs: estimate(record.lease, wait, { state, ...time }) })
+  const template = flavor && missingTemplate(record, state, flavor)
+  return defined({ ...wait, template, estimateMs: estimate(record.lease, wait, { state, ...time }) })
 }
 
 interface Time {

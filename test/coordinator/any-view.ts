@@ -38,6 +38,8 @@ const flavorOf = (name: string): fc.Arbitrary<Flavor> =>
       memoryMiB: fc.constantFrom(500, 1000, 3000),
       limit: fc.integer({ min: 1, max: 6 }),
       idle: fc.integer({ min: 0, max: 3 }),
+      idleMin: fc.integer({ min: 0, max: 1 }),
+      sharing: fc.constantFrom('trust-domain' as const, 'trust-domain' as const, 'host' as const),
       allowEmulation: fc.boolean(),
     })
     .map((change) => anyFlavor({ ...change, name }))
@@ -238,6 +240,7 @@ function machineFrom(
     diskGiB: of.diskGiB,
     network: of.network,
     trustDomain: domain,
+    sharing: of.sharing,
     allowEmulation: of.allowEmulation,
   }
   const machine = parseId('MachineId', `m-${ulid(n)}`)

@@ -2,9 +2,12 @@
  * A pool of the tiny image in real machines: its first template is built before anybody asks, what follows are clones
  * of it, and whoever asks, by `slipway run` or through GitLab's custom executor, is given one that is ready.
  */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { LeaseView, MachineView } from '../../src/api/index.ts'
 import { tinyImage } from '../conformance/tiny-image.ts'
+import { RunnerJobSide } from '../fronts/stage-process.ts'
 import {
   call,
   eventually,
@@ -83,5 +86,40 @@ describe.skipIf(!root)('a pool with a template', () => {
     const next = await idle(CLONE_MS)
     expect(next.machine).not.toBe(machine)
     expect(steps(next)).toContain('warm')
+  })
+
+  test('lists its template, refuses to remove it under a machine, and replaces it on demand', async () => {
+    await idle(CLONE_MS)
+    const shown = await call(paths, 'template', 'ls')
+    expect(shown.stdout).toMatch(/^t-\w+ +ready +tiny +tiny /m)
+    const [id = ''] = /^t-\w+/m.exec(shown.stdout) ?? []
+    expect(await call(paths, 'template', 'rm', id)).toMatchObject({ code: 1 })
+    expect(await call(paths, 'template', 'rebuild', 'tiny')).toMatchObject({ code: 0, stdout: `${id}\n` })
+    await eventually('another template is ready', BUILD_MS, async () => {
+      const { stdout } = await call(paths, 'template', 'ls')
+      return /^t-\w+ +retiring /m.test(stdout) && /^t-\w+ +ready /m.test(stdout)
+    })
+  })
+
+  test('serves a runner from a pool and a template of its own trust domain, through the custom executor', async () => {
+    const token = await call(paths, 'token', 'create', 'shop', '--trust-domain', 'shop')
+    writeFileSync(join(paths.config, 'token'), token.stdout, { mode: 0o600 })
+    const front = `socket = ${JSON.stringify(join(paths.run, 'lease.sock'))}\ntoken_file = "token"\n`
+    writeFileSync(
+      join(paths.config, 'custom-executor.toml'),
+      `${front}default_flavor = "tiny"\nshell = "sh"\n`,
+    )
+    const ready = await eventually('a machine of the shop is ready', BUILD_MS, async () =>
+      (await lists()).machines.find(({ state, spec }) => state === 'ready' && spec.trustDomain === 'shop'),
+    )
+    expect(steps(ready)).toContain('warm')
+    const job = await RunnerJobSide.make({ config: paths.config, directory: join(paths.folder, 'job') })
+    expect(await job.call('prepare')).toMatchObject({ code: 0 })
+    expect(await job.run('step_script', 'uname')).toMatchObject({ code: 0 })
+    expect(await job.call('cleanup')).toMatchObject({ code: 0 })
+    const { leases } = await lists('--all')
+    const lease = leases.find(({ trustDomain }) => trustDomain === 'shop')
+    expect(lease).toMatchObject({ machine: ready.machine, end: 'released' })
+    expect((lease?.grantedAtMs ?? Number.POSITIVE_INFINITY) - (lease?.askedAtMs ?? 0)).toBeLessThan(1_000)
   })
 })

@@ -107,10 +107,10 @@ export const canaries: readonly Canary[] = [
   {
     name: 'canary-template-serves',
     checker: 'template-serves',
-    what: 'a template serves nobody once it is too old',
-    file: 'src/agent/templates/plan.ts',
-    from: '    if (!isUsable(view, template)) continue',
-    to: '    if (!isUsable(view, template) || isTooOld(view, template)) continue',
+    what: 'a template serves nobody while its successor is wanted',
+    file: 'src/agent/templates/foundry.ts',
+    from: 'return id !== undefined && !this.#isBad(id) ? id : undefined',
+    to: 'return id !== undefined && !this.#isBad(id) && this.#waiting.length === 0 ? id : undefined',
   },
   {
     name: 'canary-one-lease',

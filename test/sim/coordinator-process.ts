@@ -127,7 +127,7 @@ export class CoordinatorProcess {
   }
 
   async audit(): Promise<Reply<'audit'>['hosts']> {
-    return (await this.#coordinator?.audit()) ?? []
+    return (await this.#coordinator?.inventory.audit()) ?? []
   }
 
   /** As over a socket: a call is lost with the process that was to answer it. */

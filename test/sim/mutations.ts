@@ -55,13 +55,6 @@ export const mutations: readonly Mutation[] = [
     to: 'return undefined',
   },
   {
-    name: 'agent-build-goes-on',
-    what: 'a build whose room is reserved no more goes on',
-    file: 'src/agent/templates/foundry.ts',
-    from: 'wanted !== undefined && !this.#isReserved(build.wanted.shape)',
-    to: 'build.percent > 100',
-  },
-  {
     name: 'agent-mould-forgotten',
     what: 'a new agent builds and says so while what a killed one had booted still runs',
     file: 'src/agent/machines.ts',

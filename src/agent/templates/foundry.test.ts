@@ -2,7 +2,14 @@
 import { expect, test } from 'vitest'
 import { anySpec, HOST, Line, machineOf, World } from '../../../test/agent/world.ts'
 import { anyImage } from '../../../test/conformance/image.ts'
-import { type HostTemplate, type MachineId, parseId, shapeOf, type TemplateShape } from '../../model/index.ts'
+import {
+  type HostTemplate,
+  type MachineId,
+  parseId,
+  shapeOf,
+  type TemplateId,
+  type TemplateShape,
+} from '../../model/index.ts'
 import { Agent } from '../agent.ts'
 import { resourceName } from '../drivers/resource-name.ts'
 
@@ -252,4 +259,55 @@ test('an agent killed while it builds leaves nothing that the next one keeps', a
   expect(world.templatesOf(again)).toMatchObject([{ state: 'ready' }])
   expect(again.story(machineOf(1)).at(-1)).toBe('ready')
   expect(world.host.get('domain', resourceName(HOST, machineOf(1)))?.state).toBe('running')
+})
+
+/** What the agent answers to a question of the coordinator's. */
+async function ask(
+  world: WarmWorld,
+  line: WarmLine,
+  question: { kind: 'rebuild' | 'remove'; template: TemplateId },
+) {
+  line.say({ type: 'ask', ask: 'q', question })
+  await world.pass(500)
+  const answer = line.heard.findLast(({ type }) => type === 'answer')
+  return answer?.type === 'answer' ? answer.result : undefined
+}
+
+test('is rebuilt when somebody says so, and serves until its successor is there', async () => {
+  const { world, line } = await warmed()
+  line.reserved = undefined
+  line.want([machineOf(1)])
+  const [first] = world.templatesOf(line)
+  const template = first && 'id' in first ? first.id : parseId('TemplateId', `t-${'0'.repeat(26)}`)
+  expect(await ask(world, line, { kind: 'rebuild', template })).toEqual({ kind: 'done' })
+  line.want([machineOf(1), machineOf(2)])
+  await world.pass(10_000)
+  expect(world.stepsOf(line, machineOf(2))).toContain('warm')
+  expect(world.templatesOf(line)).toMatchObject([
+    { state: 'ready', id: template },
+    { state: 'waiting', reason: 'room' },
+  ])
+  line.reserved = SHAPE
+  line.want([machineOf(1)])
+  await world.pass(60_000)
+  const [second, ...more] = world.templatesOf(line)
+  expect([second?.state, more]).toEqual(['ready', []])
+  expect(second).not.toMatchObject({ id: template })
+})
+
+test('is removed when somebody says so, unless a machine lives on it', async () => {
+  const { world, line } = await warmed()
+  const [first] = world.templatesOf(line)
+  const template = first && 'id' in first ? first.id : parseId('TemplateId', `t-${'0'.repeat(26)}`)
+  line.want([machineOf(2)])
+  await world.pass(10_000)
+  const remove = () => ask(world, line, { kind: 'remove', template })
+  expect(await remove()).toMatchObject({ kind: 'failed', failure: { code: 'conflict' } })
+  line.reserved = undefined
+  line.want([])
+  await world.pass(10_000)
+  expect(await remove()).toEqual({ kind: 'done' })
+  expect(await remove()).toMatchObject({ kind: 'failed', failure: { code: 'not_found' } })
+  await world.pass(5_000)
+  expect(world.templatesOf(line)).toMatchObject([{ state: 'waiting', reason: 'room' }])
 })

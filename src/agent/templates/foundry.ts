@@ -13,11 +13,11 @@ import {
   type TemplateShape,
   toFailure,
 } from '../../model/index.ts'
-import { withDeadline } from '../deadline.ts'
 import type { Template } from '../drivers/driver.ts'
 import type { Effects } from '../effects.ts'
 import type { AgentPorts } from '../ports.ts'
 import type { ReadyPorts } from '../ready.ts'
+import { cast } from './cast.ts'
 import { isTemplatesFault } from './fault.ts'
 import {
   type TemplateLimits,
@@ -27,8 +27,7 @@ import {
   type WantedKey,
 } from './plan.ts'
 import { percentDone } from './progress.ts'
-import type { WantedTemplates } from './view.ts'
-import { warmUp } from './warm-up.ts'
+import { isReserved, reservationsOf, type WantedTemplates } from './view.ts'
 
 export interface FoundryOptions {
   readonly tools?: string
@@ -40,8 +39,6 @@ const LOOK_EVERY_MS = 2_000
 const LOOK_MS = 30_000
 /** An agent is in control with or without templates. */
 const FIRST_LOOK_MS = 3_000
-/** From nothing to published: a boot, a warming and a look at every byte. */
-const BUILD_MS = 15 * 60_000
 /** Clones of one template that fail in a row until it is called bad. */
 const FAILED_CLONES_MAX = 3
 
@@ -60,6 +57,8 @@ export class Foundry {
   /** Something that a report says of templates has changed. */
   readonly #changed: () => void
   readonly #failed = new Map<string, { readonly count: number; readonly lastAtMs: number }>()
+  /** Somebody wants their successors. */
+  readonly #stale = new Set<TemplateId>()
   readonly #failedClones = new Map<TemplateId, number>()
   #wanted: WantedTemplates
   #present: readonly Template[] = []
@@ -92,7 +91,7 @@ export class Foundry {
     if (reservationsOf(wanted) !== reservationsOf(this.#wanted)) this.#changed()
     this.#wanted = wanted
     const build = this.#build
-    if (build !== undefined && wanted !== undefined && !this.#isReserved(build.wanted.shape))
+    if (build !== undefined && wanted !== undefined && !isReserved(wanted, build.wanted.shape))
       this.#stop(build)
     this.look()
   }
@@ -103,6 +102,27 @@ export class Foundry {
     const key = await this.#keyOf(shapeOf(spec))
     const id = key === undefined ? undefined : this.#plan?.serve.get(key)
     return id !== undefined && !this.#isBad(id) ? id : undefined
+  }
+
+  /** Its successor is wanted, whatever its age. Throws `not_found`. */
+  async rebuild(id: TemplateId): Promise<void> {
+    await this.#find(id)
+    this.#stale.add(id)
+    this.look()
+  }
+
+  /** Throws `not_found`, and `conflict` while a machine lives on it. One that is wanted is built anew. */
+  async remove(id: TemplateId): Promise<void> {
+    await this.#find(id)
+    await this.#ports.driver.removeTemplate(id)
+    this.#ports.events.templateRemoved(id)
+    this.look()
+  }
+
+  async #find(id: TemplateId): Promise<void> {
+    const there = await this.#ports.driver.templates()
+    if (!there.some((template) => template.id === id))
+      throw new SlipwayError('not_found', { kind: 'template', name: id })
   }
 
   /** How a clone of the template came out; undefined: well. */
@@ -151,12 +171,14 @@ export class Foundry {
     for (const id of plan.remove) {
       await driver.removeTemplate(id)
       this.#failedClones.delete(id)
+      this.#stale.delete(id)
       this.#ports.events.templateRemoved(id)
     }
     if (plan.remove.length > 0) this.#present = await driver.templates()
     // What was reserved when it looked may be so no more.
     const next = plan.build
-    if (next !== undefined && this.#build === undefined && this.#isReserved(next.shape)) this.#start(next)
+    if (next !== undefined && this.#build === undefined && isReserved(this.#wanted, next.shape))
+      this.#start(next)
     this.#tellNews()
   }
 
@@ -182,6 +204,7 @@ export class Foundry {
       present: this.#present,
       keysNow,
       bad: new Set(this.#present.map(({ id }) => id).filter((id) => this.#isBad(id))),
+      stale: this.#stale,
       building: this.#build?.wanted,
       failed: this.#failed,
       images: new Set<ImageDigest>((await images.list()).map(({ digest }) => digest)),
@@ -200,11 +223,6 @@ export class Foundry {
     }
     this.#unable = unable
     return keyed
-  }
-
-  #isReserved(shape: TemplateShape): boolean {
-    const key = shapeKey(shape)
-    return (this.#wanted ?? []).some((one) => one.reservation !== undefined && shapeKey(one.shape) === key)
   }
 
   #keyOf(shape: TemplateShape): Promise<string | undefined> {
@@ -233,34 +251,17 @@ export class Foundry {
   }
 
   async #cast(build: Build): Promise<Template> {
-    const { driver, images, clock } = this.#ports
     const { shape } = build.wanted
-    const { manifest: image, disk } = await images.find(shape.image)
-    const signal = AbortSignal.any([this.#effects.signal, build.abort.signal])
+    const { manifest: image, disk } = await this.#ports.images.find(shape.image)
     const step = (name: string): void => {
-      build.percent = Math.max(build.percent, percentDone(name))
+      const percent = percentDone(name)
+      if (percent <= build.percent) return
+      build.percent = percent
+      this.#ports.events.templateBuilding(image.name, shapeKey(shape), percent)
     }
-    let ended: Promise<unknown> = Promise.resolve()
-    const deadline = { clock, step: 'building a template', deadlineMs: BUILD_MS, signal }
-    const work = withDeadline(deadline, (signal) => {
-      const made = driver.buildTemplate({
-        ...{ shape, image, disk, step, signal },
-        ...this.#tools(),
-        forbidden: [],
-        warm: (clone) => {
-          const { tools, bootMs } = this.#options
-          return warmUp(this.#ports, { clone, image, tools: tools !== undefined, bootMs, step, signal })
-        },
-      })
-      ended = made.catch(() => undefined)
-      return made
-    })
-    try {
-      return await work
-    } finally {
-      // Its room is taken until nothing of it is left, however long that takes.
-      await ended
-    }
+    const signal = AbortSignal.any([this.#effects.signal, build.abort.signal])
+    const { bootMs } = this.#options
+    return cast(this.#ports, { shape, image, disk, bootMs, step, signal, ...this.#tools() })
   }
 
   /** One that made way has not failed. */
@@ -288,9 +289,6 @@ export class Foundry {
     return tools === undefined ? {} : { tools }
   }
 }
-
-const reservationsOf = (wanted: WantedTemplates): string | undefined =>
-  wanted?.map(({ reservation }) => reservation ?? '').join()
 
 const waiting = ({ wanted }: TemplateView, { blocked }: TemplatePlan): readonly HostTemplate[] =>
   wanted.flatMap(({ key, shape }) => {

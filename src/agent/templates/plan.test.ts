@@ -38,6 +38,7 @@ const view = (there: readonly There[], changes: Partial<TemplateView> = {}): Tem
   present: there.map(template),
   keysNow: new Map(there.map(({ n, of }) => [id(n), key(of)])),
   bad: new Set(),
+  stale: new Set(),
   building: undefined,
   failed: new Map(),
   images: new Set([1, 2, 3, 4].map(image)),
@@ -64,6 +65,11 @@ describe('a template is built', () => {
     expect(plan.serve.get(key(1))).toBe(id(1))
     expect(plan.states.get(id(1))).toBe('ready')
     expect(plan.remove).toEqual([])
+  })
+  test('anew when somebody says so, while the old one serves', () => {
+    const plan = templatePlan(view([{ n: 1, of: 1 }], { wanted: [want(1)], stale: new Set([id(1)]) }))
+    expect(built(plan)).toBe(key(1))
+    expect(plan.serve.get(key(1))).toBe(id(1))
   })
   test('in reserved room only', () => {
     const plan = templatePlan(view([], { wanted: [want(1, false), want(2, true)] }))

@@ -46,6 +46,8 @@ export interface TemplateView {
   /** Template → the key its shape would get now; absent where this host can make none of it any more. */
   readonly keysNow: ReadonlyMap<TemplateId, string>
   readonly bad: ReadonlySet<TemplateId>
+  /** To be replaced before their time. */
+  readonly stale: ReadonlySet<TemplateId>
   readonly building: WantedKey | undefined
   /** By key. */
   readonly failed: ReadonlyMap<string, FailedBuilds>
@@ -137,7 +139,7 @@ function nextBuild(
 
 function isFresh(view: TemplateView, id: TemplateId | undefined): boolean {
   const template = view.present.find((one) => one.id === id)
-  return template !== undefined && !isTooOld(view, template)
+  return template !== undefined && !isTooOld(view, template) && !view.stale.has(template.id)
 }
 
 function obstacle(view: TemplateView, wanted: WantedKey): TemplateBlocked | undefined {

@@ -4,6 +4,7 @@ import type { Call } from '../command.ts'
 import { EXIT } from '../exit.ts'
 import { writeJson } from '../json.ts'
 import { reach } from '../reach.ts'
+import { missingTemplate } from '../template-words.ts'
 
 /** Says why a lease waits, how its machine came to be, or why it ended. */
 export async function main(call: Call): Promise<number> {
@@ -34,15 +35,16 @@ export function explanation(view: LeaseView, nowMs: number): readonly string[] {
   ]
 }
 
-function waitingLines({ waiting }: LeaseView): readonly string[] {
+function waitingLines({ flavor, waiting }: LeaseView): readonly string[] {
   if (waiting === undefined) return []
-  const { position, making, reason, estimateMs } = waiting
+  const { position, making, reason, estimateMs, template } = waiting
   const machines = making === 1 ? '1 machine' : `${making} machines`
   return [
     `  waits at position ${position}, ${machines} in the making`,
     estimateMs === undefined
       ? '  how long is unknown: too little was seen of such machines and jobs lately'
       : `  about ${roughly(estimateMs)} to go, as machines and jobs have lately been`,
+    ...(template === undefined ? [] : [`  ${missingTemplate(flavor, template)}`]),
     ...(reason === undefined
       ? [position <= making ? '  because its machine is being made' : '  because its turn comes next']
       : [`  because ${failureText(reason)} (${reason.code})`, `  next: ${failureNext(reason)}`]),

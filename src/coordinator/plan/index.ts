@@ -1,5 +1,6 @@
 export { plan } from './plan.ts'
-export { DEMAND_MS_MAX, standingOf } from './templates.ts'
+export { makePool, newestImage, specFor } from './pool.ts'
+export { DEMAND_MS_MAX } from './templates.ts'
 export type {
   AskedFor,
   DoomReason,

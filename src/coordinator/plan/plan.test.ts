@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { anyView, NOW } from '../../../test/coordinator/any-view.ts'
 import { follow } from '../../../test/coordinator/follow.ts'
+import { shapeKey } from '../../model/index.ts'
 import { fits, isTaken, minus, NO_ROOM, plus } from '../placement/embedded.ts'
 import { plan } from './plan.ts'
 import { fitsFlavor, newestImage } from './pool.ts'
@@ -148,6 +149,52 @@ const properties: Readonly<Record<string, Property>> = {
     }
   },
 
+  'begins one build at most on a host, where none was, of what is wished there': ({ view, after }) => {
+    for (const { host } of view.hosts) {
+      const on = (each: View) => each.builds.filter((build) => build.host === host)
+      const begun = on(after).slice(on(view).length)
+      if (begun.length === 0) continue
+      expect([on(view).length, begun.length]).toEqual([0, 1])
+      const wished = (after.wishes.get(host) ?? []).map(({ shape }) => shapeKey(shape))
+      for (const { shape } of begun) expect(wished).toContain(shapeKey(shape))
+    }
+  },
+
+  'wishes of no template that trust domains would share unless its flavor says so': ({ view, steps }) => {
+    const shared = [...view.flavors.values()].filter(({ sharing }) => sharing !== 'trust-domain')
+    for (const { shapes } of of(steps, 'wish')) {
+      for (const { trustDomain, sharing, memoryMiB } of shapes) {
+        expect(trustDomain === undefined).toBe(sharing !== 'trust-domain')
+        if (trustDomain === undefined) expect(shared.map((each) => each.memoryMiB)).toContain(memoryMiB)
+      }
+    }
+  },
+
+  'leaves a pool its minimum when a job of another flavor lacks room': ({ view, steps }) => {
+    const lost = of(steps, 'doom').flatMap(({ machine, why, for: flavor }) => {
+      const held = machineOf(view, machine)
+      return why === 'room' && held.state === 'ready' && held.spec.flavor !== flavor ? [held] : []
+    })
+    for (const { spec } of lost) {
+      const flavor = view.flavors.get(spec.flavor)
+      const { idle = 0, idleMin = 0 } = flavor ?? {}
+      const kept = view.domains.get(spec.flavor)?.includes(spec.trustDomain) ? Math.min(idle, idleMin) : 0
+      const granted = new Set(of(steps, 'grant').map(({ machine }) => machine))
+      const gone = new Set(of(steps, 'doom').map(({ machine }) => machine))
+      const left = view.machines.filter(
+        (each) =>
+          each.spec.flavor === spec.flavor &&
+          each.spec.trustDomain === spec.trustDomain &&
+          each.state === 'ready' &&
+          !granted.has(each.machine) &&
+          !gone.has(each.machine),
+      )
+      const flavorsOwn = flavor && left.filter((each) => fitsFlavor(each.spec, flavor))
+      if (spec.image !== imageOfFlavor(view, spec)) continue
+      expect(flavorsOwn?.length).toBeGreaterThanOrEqual(kept)
+    }
+  },
+
   'uses a free reservation for its own shape, or gives it back': ({ view, steps }) => {
     const free = view.reservations.filter((each) => !isTaken(each))
     const connected = new Set(view.hosts.filter((each) => each.connected).map(({ host }) => host))
@@ -187,6 +234,15 @@ const properties: Readonly<Record<string, Property>> = {
     }
     expect.unreachable('the plan goes on and on')
   },
+}
+
+/** The version that a host has of the image its flavor names; another one's pool keeps nothing. */
+const imageOfFlavor = (
+  { hosts, flavors }: View,
+  { flavor, image }: HeldMachine['spec'],
+): string | undefined => {
+  const named = hosts.flatMap(({ facts }) => facts?.images ?? []).find(({ digest }) => digest === image)
+  return named?.name === flavors.get(flavor)?.image ? image : undefined
 }
 
 /** For each property a plan that breaks it. */
@@ -242,6 +298,25 @@ const saboteurs: Readonly<
     ...steps,
     ...machines.flatMap(({ machine, state }): Step[] =>
       state === 'creating' ? [{ do: 'doom', machine, why: 'surplus' }] : [],
+    ),
+  ],
+  'begins one build at most on a host, where none was, of what is wished there': (steps) => [
+    ...steps,
+    ...of(steps, 'build'),
+  ],
+  'wishes of no template that trust domains would share unless its flavor says so': (steps) =>
+    steps.map((step) =>
+      step.do === 'wish'
+        ? {
+            ...step,
+            shapes: step.shapes.map(({ trustDomain: _, ...shape }) => ({ ...shape, sharing: 'host' })),
+          }
+        : step,
+    ),
+  'leaves a pool its minimum when a job of another flavor lacks room': (steps, { machines }) => [
+    ...steps,
+    ...machines.flatMap(({ machine, state }): Step[] =>
+      state === 'ready' ? [{ do: 'doom', machine, why: 'room' }] : [],
     ),
   ],
   'uses a free reservation for its own shape, or gives it back': (steps) =>

@@ -47,8 +47,11 @@ export function makeHandlers(coordinator: Coordinator, visits: Visits): Handlers
     machineLog: async ({ params, query }) => ({
       lines: [...(await coordinator.machineLog(params.machine, query.lines))],
     }),
-    hostList: () => ({ hosts: coordinator.hosts() }),
-    audit: async () => ({ hosts: await coordinator.audit() }),
+    hostList: () => ({ hosts: coordinator.inventory.hosts() }),
+    templateList: () => ({ templates: coordinator.inventory.templates() }),
+    templateRebuild: ({ params }) => coordinator.inventory.changeTemplate(params.template, 'rebuild'),
+    templateRemove: ({ params }) => coordinator.inventory.changeTemplate(params.template, 'remove'),
+    audit: async () => ({ hosts: await coordinator.inventory.audit() }),
     tokenCreate: ({ body }) => coordinator.createToken(body),
     tokenList: () => ({ tokens: coordinator.tokens() }),
     tokenRevoke: ({ params }) => {

@@ -71,15 +71,12 @@ export function selectEnded(
   db: DatabaseSync,
   filter: { readonly runner?: string; readonly name?: string; readonly id?: string; readonly limit: number },
 ): LeaseRecord[] {
-  const rows = statement(
-    db,
-    `SELECT * FROM lease WHERE state = 'ended' AND (:runner IS NULL OR runner = :runner)
-       AND (:name IS NULL OR name = :name) AND (:id IS NULL OR id = :id) ORDER BY seq DESC LIMIT :limit`,
-  ).all({
-    runner: filter.runner ?? null,
-    name: filter.name ?? null,
-    id: filter.id ?? null,
-    limit: filter.limit,
+  const { limit, ...wanted } = filter
+  const given = Object.entries(wanted).filter(([, value]) => value !== undefined)
+  const where = ["state = 'ended'", ...given.map(([column]) => `${column} = :${column}`)].join(' AND ')
+  const rows = statement(db, `SELECT * FROM lease WHERE ${where} ORDER BY seq DESC LIMIT :limit`).all({
+    limit,
+    ...Object.fromEntries(given),
   })
   return rows.map((each) => parse(each, 0))
 }
@@ -143,17 +140,24 @@ export function upsertLease(db: DatabaseSync, { lease, timeline, consoleTail }: 
   })
 }
 
-/** Forgets ended leases beyond the newest `keep`, and those that ended before `beforeMs`. */
+/**
+ * Forgets ended leases beyond the newest `keep`, and those that ended before `beforeMs`: the oldest `PRUNED_AT_ONCE` are
+ * looked at, so that no call waits for long. True: there may be more.
+ */
 export function pruneEnded(
   db: DatabaseSync,
   { keep, beforeMs }: { readonly keep: number; readonly beforeMs: number },
-): void {
-  statement(
+): boolean {
+  const { changes } = statement(
     db,
-    `DELETE FROM lease WHERE state = 'ended' AND (ended_at_ms < :beforeMs OR seq <= coalesce(
-       (SELECT seq FROM lease WHERE state = 'ended' ORDER BY seq DESC LIMIT 1 OFFSET :keep), 0))`,
+    `DELETE FROM lease WHERE seq IN (SELECT seq FROM lease WHERE state = 'ended' ORDER BY seq LIMIT ${PRUNED_AT_ONCE})
+       AND (ended_at_ms < :beforeMs OR seq <= coalesce(
+         (SELECT seq FROM lease WHERE state = 'ended' ORDER BY seq DESC LIMIT 1 OFFSET :keep), 0))`,
   ).run({ beforeMs: Math.round(beforeMs), keep })
+  return Number(changes) === PRUNED_AT_ONCE
 }
+
+const PRUNED_AT_ONCE = 500
 
 const text = (value: unknown): string | null => (value === undefined ? null : JSON.stringify(value))
 const round = (value: number | undefined): number | null => (value === undefined ? null : Math.round(value))

@@ -7,7 +7,7 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { countedIds } from '../../../test/coordinator/world.ts'
 import { type Lease, parseId } from '../../model/index.ts'
-import type { LeaseRecord } from './leases.ts'
+import { type LeaseRecord, pruneEnded, selectEnded, selectLive } from './leases.ts'
 import { openStore, type Store } from './store.ts'
 
 let dir: string
@@ -129,12 +129,50 @@ describe('a lease', () => {
   test('is found among many ended ones, the newest first', () => {
     const first = store()
     put(first, ...Array.from({ length: 2_500 }, (_, n) => ended(n, n)))
-    first.prune(0)
-    expect(first.endedLeases({ limit: 9_999 })).toHaveLength(2_000)
+    expect(first.endedLeases({ limit: 9_999 })).toHaveLength(2_500)
     expect(first.endedLeases({ runner: 'runner-a', name: 'job-2400', limit: 1 })).toEqual([
       ended(2_400, 2_400),
     ])
     expect(first.endedLeases({ runner: 'runner-b', limit: 9 })).toEqual([])
+  })
+
+  test('is forgotten a few at a time, beyond the newest that are kept', () => {
+    const first = store()
+    put(first, waiting(9_999), ...Array.from({ length: 1_200 }, (_, n) => ended(n, n)))
+    const db = new DatabaseSync(join(dir, 'coordinator.db'))
+    const prune = () => pruneEnded(db, { keep: 100, beforeMs: 0 })
+    expect([prune(), prune(), prune(), prune()]).toEqual([true, true, false, false])
+    db.close()
+    expect(first.endedLeases({ limit: 9_999 })).toHaveLength(100)
+    expect(first.liveLeases(77)).toEqual([waiting(9_999)])
+  })
+
+  test.each([
+    { runner: 'runner-a', name: 'job-1' },
+    { runner: 'runner-a', id: 'l-1' },
+    { runner: 'runner-a' },
+    { name: 'job-1' },
+    { id: 'l-1' },
+  ])('is looked up by an index: %o', (filter) => {
+    store()
+    const db = new DatabaseSync(join(dir, 'coordinator.db'))
+    const plans: string[] = []
+    const { prepare } = db
+    db.prepare = (sql) => {
+      plans.push(
+        ...prepare
+          .call(db, `EXPLAIN QUERY PLAN ${sql}`)
+          .all()
+          .map(({ detail }) => String(detail)),
+      )
+      return prepare.call(db, sql)
+    }
+    selectEnded(db, { ...filter, limit: 1 })
+    selectLive(db, 0)
+    expect(plans.length).toBeGreaterThan(1)
+    for (const plan of plans) expect(plan).toMatch(/^(SEARCH|SCAN) lease USING (INDEX|COVERING)/)
+    expect(plans[0]).toMatch(/^SEARCH/)
+    db.close()
   })
 })
 

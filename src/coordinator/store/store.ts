@@ -51,8 +51,8 @@ export interface Store {
   ownerOf(mark: Uint8Array): Uint8Array | undefined
   /** Durable when this returns; throws `database_failed` and changes nothing otherwise. */
   commit(changes: readonly Change[]): void
-  /** Forgets ended leases that nobody will ask about any more. */
-  prune(nowWallMs: number): void
+  /** Forgets some of the ended leases that nobody will ask about any more. True: there may be more of them. */
+  prune(nowWallMs: number): boolean
   tokens(): readonly { readonly token: Token; readonly hash: Uint8Array }[]
   addToken(token: Token, hash: Uint8Array): void
   removeToken(runner: string): void
@@ -61,7 +61,7 @@ export interface Store {
 
 /** Ended leases are kept this long, and this many of them. */
 const ENDED_KEPT_MS = 7 * 24 * 3_600_000
-const ENDED_KEPT = 2_000
+const ENDED_KEPT = 100_000
 
 /**
  * Opens the database in directory `dir`, or one in memory; makes what is missing. Throws `coordinator_running`,
