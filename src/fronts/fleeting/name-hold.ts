@@ -14,7 +14,7 @@ export interface NameHold {
 /** A predecessor whose runner was killed ends within a second; a coordinator that has just started takes three. */
 const PREDECESSOR_MS = 8_000
 const CALL_MS = 30_000
-const RETRY_MS = 300
+const RETRY_MS = 1_000
 
 /** Takes the name; throws `group_held` when somebody lives who has it. */
 export async function takeName(

@@ -94,6 +94,8 @@ export function openSession(parts: SessionParts): Answers {
           timeout: connector.timeout || TIMEOUT_DEFAULT,
           protocolPort: BigInt(port),
         },
+        // The runner checks no host key. On this host nobody stands between it and the machine's own namespace; an
+        // address on another host would have to be the near end of a tunnel that checks it.
         internalAddr: at,
         externalAddr: at,
         expires: BigInt(Math.floor((parts.clock.wall() + ACCESS_LASTS_MS) / 1_000)),
