@@ -2,7 +2,16 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 
-const benches = ['cold-start.ts', 'libvirt-calls.ts', 'memory.ts', 'grant.ts', 'cli-start.ts', 'first-job.ts']
+const benches = [
+  'cold-start.ts',
+  'warm.ts',
+  'growth.ts',
+  'libvirt-calls.ts',
+  'memory.ts',
+  'grant.ts',
+  'cli-start.ts',
+  'first-job.ts',
+]
 
 for (const name of benches) {
   console.log(`\n## ${name.replace('.ts', '').replaceAll('-', ' ')}`)

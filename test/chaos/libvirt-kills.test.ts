@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { DriverEvent } from '../../src/agent/drivers/driver.ts'
+import { type DriverEvent, TEMPLATE_STEPS } from '../../src/agent/drivers/driver.ts'
 import { machineCgroups } from '../../src/agent/drivers/libvirt/cgroup.ts'
 import { enclosedProcesses } from '../../src/agent/drivers/libvirt/daemon/index.ts'
 import { LibvirtDriver } from '../../src/agent/drivers/libvirt/index.ts'
@@ -229,6 +229,18 @@ test('an agent killed after any step of a clone leaves what the next one finds a
     const left = (await driver.list()).filter((each) => each.machine === machine)
     expect(left, step).not.toEqual([])
     await driver.destroy(machine)
+    expect(await traces(), step).toEqual([])
+  }
+})
+
+test('an agent killed after any step of a template’s building leaves no half template to clone from, and nothing else', {
+  timeout: 600_000,
+}, async () => {
+  for (const step of TEMPLATE_STEPS) {
+    await host.killedBuildingAt(step)
+    const whole = step === 'published' ? 1 : 0
+    await expect.poll(() => driver.templates(), { timeout: 30_000 }).toHaveLength(whole)
+    for (const resource of await driver.list()) await driver.remove(resource)
     expect(await traces(), step).toEqual([])
   }
 })

@@ -23,6 +23,8 @@ export interface LibvirtHost extends ConformanceHost {
   qemuOf(machine: MachineId): Promise<number>
   /** Has an agent's process begin `machine`, and kills it as soon as it has done `step`. */
   killedAt(step: string, machine: MachineId): Promise<void>
+  /** Likewise, a template of the host's own shape. */
+  killedBuildingAt(step: string): Promise<void>
 }
 
 /** A host of the real driver: its own directories, uids, names and, with the test's process, its own network. */
@@ -89,6 +91,7 @@ export async function libvirtHost(changes: Partial<LibvirtSettings> = {}): Promi
     open,
     qemuOf,
     killedAt: (step, machine) => killedAt(step, { machine }),
+    killedBuildingAt: (step) => killedAt(step, { template: true }),
     machine: () => parseId('MachineId', `m-${ulid().toLowerCase()}`),
 
     async plantDecoys() {

@@ -34,6 +34,8 @@ export async function warmUp(ports: ReadyPorts, request: WarmUp): Promise<void> 
   const guest = ports.driver.guest(machine)
   await makeReady(ports, { ...request, user: image.user })
   const programs = { stdin: '', signal, deadlineMs: deadlinesMs.programs }
+  // The kit answers before the guest agent does.
+  await guest.sync(programs)
   await guest.exec('/bin/sh', ['-c', PROGRAMS], programs).catch((error: unknown) => {
     if (!(error instanceof SlipwayError) || error.code !== 'guest_misbehaved') throw error
   })

@@ -1,0 +1,188 @@
+/**
+ * A warm machine, on demand and from the pool, beside a cold one, beside QEMU alone doing the same: in turns, so that a
+ * busy moment of the machine meets all of them.
+ *   sh bin/node bench/warm.ts [tiny|debian] [rounds]
+ * Writes its samples and ratios to bench/results.json. Exits 1 if a promised ratio is not kept. Needs root; runs in a
+ * network namespace of its own. Debian takes a quarter of an hour, most of it boots.
+ */
+import { spawnSync } from 'node:child_process'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { ImageStore } from '../src/agent/index.ts'
+import type { Client } from '../src/api/index.ts'
+import { tinyFolder } from '../test/runner/tiny-image.ts'
+import { type Instance, startInstance } from './instance.ts'
+import { timedLease, untilSettled } from './lease.ts'
+import { type RawClone, rawCloneOf, resumeRaw } from './raw-clone.ts'
+import { bootRaw, type RawGuest } from './raw-guest.ts'
+import { loadNow, record } from './results.ts'
+import { Samples } from './samples.ts'
+
+/** Cold boots take most of the time: one in so many rounds, after each. */
+const COLD_EVERY = 4
+const EIGHT_EVERY = 7
+const AT_ONCE = 8
+const TEMPLATE_MS = 10 * 60_000
+/** What a lease, a clone's removal and the reaper leave to do, done before the next sample. */
+const REST_MS = 250
+
+const POLL_MS = 500
+
+const BOUNDS: Readonly<Record<string, { readonly least?: number; readonly most?: number }>> = {
+  coldOverWarmSshTrue: { least: 14 },
+  coldOverPoolSshTrue: { least: 60 },
+  coldOverRawCold: { most: 1.2 },
+  resumedOverRawQemu: { most: 2.5 },
+  eightAtOnceOverOne: { most: 8 },
+}
+
+const [image = 'debian', rounds = '20', folder] = process.argv.slice(2)
+const shape = { vcpus: 1, memoryMiB: 256, diskGiB: image === 'tiny' ? 1 : 4 }
+
+const flavor = (name: string, more: string): string =>
+  `[[flavor]]\nname = "${name}"\nimage = "${image}"\nvcpus = ${shape.vcpus}\nmemory_mib = ${shape.memoryMiB}\n` +
+  `disk_gib = ${shape.diskGiB}\nallow_emulation = true\n${more}\n`
+const flavors = flavor('warm', '') + flavor('pool', 'idle = 1')
+/** Boots everything; apart from the other on this machine. */
+const coldToml = {
+  coordinatorToml: flavor('cold', ''),
+  agentToml:
+    '[templates]\nenabled = false\n[network]\nuplink = "100.66.0.0/16"\n[libvirt]\nuid_base = 300000\n',
+}
+
+if (folder === undefined) {
+  // Packages come from outside: the image is made before the network is left.
+  const images = image === 'tiny' ? await tinyFolder() : (process.env.IMAGES ?? '/var/lib/slipway/images')
+  const isolated = join(import.meta.dirname, '../test/runner/isolated')
+  const env = { ...process.env, SLIPWAY_TEST_NODE: process.execPath }
+  const args = [import.meta.filename, image, rounds, images]
+  process.exitCode = spawnSync(isolated, args, { stdio: 'inherit', env }).status ?? 1
+} else {
+  await compare(folder, Number(rounds))
+}
+
+async function compare(images: string, rounds: number): Promise<void> {
+  const scratch = mkdtempSync(join(tmpdir(), 'slipway-bench-'))
+  chmodSync(scratch, 0o700)
+  const samples = new Samples()
+  const load: number[] = []
+  try {
+    await using cold = await startInstance({ driver: 'libvirt', images, ...coldToml })
+    await using warm = await startInstance({ driver: 'libvirt', images, coordinatorToml: flavors })
+    await untilTemplate(warm.client)
+    // The pool's first machine was there before the template.
+    await timedLease(warm.client, 'pool')
+    await rest(warm)
+    const parties: Parties = { cold, warm, ...(await rawParties(warm, images, scratch)) }
+    // One round more than is counted: the first finds caches cold.
+    for (let round = 0; round <= rounds; round++) {
+      const taken = await takeTurns(parties, round)
+      load.push(loadNow())
+      if (round > 0) for (const [name, value] of taken) samples.add(name, value)
+      process.stderr.write(`round ${round} of ${rounds}, load ${load.at(-1)}\n`)
+    }
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
+  }
+  report(samples, load)
+}
+
+interface Parties {
+  readonly cold: Instance
+  readonly warm: Instance
+  readonly clone: RawClone
+  readonly guest: RawGuest
+}
+
+async function rawParties(
+  warm: Instance,
+  images: string,
+  folder: string,
+): Promise<Pick<Parties, 'clone' | 'guest'>> {
+  const store = new ImageStore(images)
+  const { manifest, disk } = await store.find((await store.resolve(image)).digest)
+  const { hosts } = await warm.client.call('hostList', {})
+  const acceleration = hosts[0]?.facts?.acceleration ?? 'emulated'
+  const pid = warm.qemu()
+  if (pid === undefined) throw new Error('no QEMU of the pool is to be found')
+  const guest = { manifest, disk, folder, ...shape, acceleration, group: undefined }
+  return { clone: await rawCloneOf(pid, folder), guest }
+}
+
+async function takeTurns({ cold, warm, clone, guest }: Parties, round: number): Promise<readonly Sample[]> {
+  const taken: Sample[] = []
+  const take = (name: string, value: number | undefined): void => {
+    if (value !== undefined) taken.push([name, value])
+  }
+  const demanded = await timedLease(warm.client, 'warm')
+  take('warm ready', demanded.readyMs)
+  take('warm resumed', demanded.resumedMs)
+  take('warm ssh true', demanded.sshMs)
+  await rest(warm)
+  take('raw resumed', await resumeRaw(clone))
+  const pooled = await timedLease(warm.client, 'pool')
+  take('pool granted', pooled.grantedMs)
+  take('pool ssh true', pooled.sshMs)
+  await rest(warm)
+  if (round % EIGHT_EVERY === 1) {
+    take('eight ssh true', await eightAtOnce(warm.client))
+    await rest(warm)
+  }
+  if (round % COLD_EVERY === 1) {
+    const booted = await timedLease(cold.client, 'cold')
+    take('cold ready', booted.readyMs)
+    take('cold ssh true', booted.sshMs)
+    await rest(cold, 0)
+    take('raw cold ssh true', (await bootRaw(guest)).get('ssh'))
+  }
+  return taken
+}
+
+type Sample = readonly [name: string, ms: number]
+
+/** Until the last of them has run `true`; all must. */
+async function eightAtOnce(client: Client): Promise<number> {
+  const all = await Promise.all(Array.from({ length: AT_ONCE }, () => timedLease(client, 'warm')))
+  return Math.max(...all.map(({ sshMs }) => sshMs))
+}
+
+async function rest({ client }: Instance, idle = 1): Promise<void> {
+  await untilSettled(client, idle)
+  await wait(REST_MS)
+}
+
+async function untilTemplate(client: Client): Promise<void> {
+  await timedLease(client, 'warm')
+  const giveUpAt = performance.now() + TEMPLATE_MS
+  for (;;) {
+    const { hosts } = await client.call('hostList', {})
+    if (hosts.some(({ facts }) => facts?.templates?.some(({ state }) => state === 'ready'))) return
+    if (performance.now() > giveUpAt) throw new Error(`no template: ${JSON.stringify(hosts)}`)
+    await wait(POLL_MS)
+  }
+}
+
+function report(samples: Samples, load: readonly number[]): void {
+  const median = (name: string): number => samples.median(name)
+  const ratios = {
+    coldOverWarmSshTrue: median('cold ssh true') / median('warm ssh true'),
+    coldOverPoolSshTrue: median('cold ssh true') / median('pool ssh true'),
+    coldOverWarmReady: median('cold ready') / median('warm ready'),
+    coldOverRawCold: median('cold ssh true') / median('raw cold ssh true'),
+    resumedOverRawQemu: median('warm resumed') / median('raw resumed'),
+    eightAtOnceOverOne: median('eight ssh true') / median('warm ssh true'),
+  }
+  const guest = `${image}, ${shape.vcpus} vCPU, ${shape.memoryMiB} MiB, boots from its disk`
+  console.log(`${guest}; ms since the request; load ${Math.min(...load)} to ${Math.max(...load)}\n`)
+  console.log(samples.table(), '\n')
+  record('warm', { guest, samples: samples.toJSON(), load, ratios })
+  for (const [name, ratio] of Object.entries(ratios)) {
+    const { least, most } = BOUNDS[name] ?? {}
+    const kept = !(ratio < (least ?? 0)) && !(ratio > (most ?? Number.POSITIVE_INFINITY))
+    const bound = least !== undefined ? `, at least ${least}` : most !== undefined ? `, at most ${most}` : ''
+    console.log(`${name} ${ratio.toFixed(2)}${bound}${kept ? '' : ': NOT KEPT'}`)
+    if (!kept) process.exitCode = 1
+  }
+}
