@@ -12,13 +12,14 @@ import { ensureUsers } from '../src/cli/up/users.ts'
 import { openStore } from '../src/coordinator/index.ts'
 import { type LeaseName, parseId } from '../src/model/index.ts'
 import { startInstance } from './instance.ts'
+import { record as keep, loadNow } from './results.ts'
 
 const LEASES = 300
 const WARM_UP = 20
 /** Ready machines: enough that none of the samples waits for one. */
 const IDLE = 30
 const EVERY_MS = 100
-const HISTORIES = [0, 100_000]
+const HISTORIES = [0, 100_000] as const
 const P50_MS_MAX = 5
 const P95_MS_MAX = 15
 
@@ -35,9 +36,20 @@ idle = ${IDLE}
 console.log('simulated driver: no machine is real, everything of ours is')
 console.log('| ended leases | samples | p50 ms | p95 ms | max ms | of it POST p50 | fsync p50 | load |')
 console.log('| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |')
-for (const history of HISTORIES) await measure(history)
+const [first = [], long = []] = [await measure(HISTORIES[0]), await measure(HISTORIES[1])]
+keep('grant', {
+  guest: 'none: the simulated driver',
+  samples: { 'granted with access': first, [`granted with access after ${HISTORIES[1]} leases`]: long },
+  load: [loadNow()],
+  ratios: {
+    leaseGrantedP50Ms: at(first, 0.5),
+    leaseGrantedP95Ms: at(first, 0.95),
+    leaseGrantedP50MsLongHistory: at(long, 0.5),
+    leaseGrantedP95MsLongHistory: at(long, 0.95),
+  },
+})
 
-async function measure(history: number): Promise<void> {
+async function measure(history: number): Promise<readonly number[]> {
   const account = await ensureUsers()
   let syncMs: readonly number[] = []
   await using slipway = await startInstance({
@@ -82,6 +94,7 @@ async function measure(history: number): Promise<void> {
   const row = [history, samples.length, ...figures.map((ms) => ms.toFixed(1)), load.toFixed(1)]
   console.log(`| ${row.join(' | ')} |`)
   if (p50 > P50_MS_MAX || p95 > P95_MS_MAX) process.exitCode = 1
+  return all
 
   async function releaseLater(lease: LeaseName): Promise<void> {
     await wait(EVERY_MS / 2)

@@ -28,8 +28,8 @@ export async function timedLease(
   const name = parseId('LeaseName', `bench-${process.pid}-${asked++}`)
   const params = { lease: name }
   const startMs = performance.now()
-  await client.call('leaseAsk', { body: { name, flavor: parseId('FlavorName', flavor), ttlMs: LEASE_MS } })
-  let lease = await client.call('leaseGet', { params })
+  const body = { name, flavor: parseId('FlavorName', flavor), ttlMs: LEASE_MS }
+  let lease = await client.call('leaseAsk', { body })
   while (lease.state === 'waiting' && performance.now() - startMs < LEASE_MS)
     lease = await client.call('leaseGet', { params, query: { waitMs: WAIT_MS, state: 'waiting' } })
   if (lease.state !== 'granted')

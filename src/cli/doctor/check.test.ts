@@ -20,6 +20,7 @@ const host = (files: Readonly<Record<string, string>> = {}): HostView => ({
     emulated: [],
   },
   acceleration: async () => undefined,
+  cloning: async () => undefined,
   read: async (path) => files[path],
   run: async () => undefined,
   stat: async () => undefined,
@@ -53,6 +54,13 @@ test('a check that breaks fails alone', async () => {
   const broken: Check = { ...find('node'), look: () => Promise.reject(new Error('boo')) }
   const judged = await judge([broken, find('node')], host(), { hardened: false })
   expect(judged.map(({ result }) => result)).toEqual(['fail', 'ok'])
+})
+
+test('says how machines are made, and that it could be better', async () => {
+  const told = (mode: string) =>
+    find('cloning').look({ ...host(), cloning: async () => ({ mode, evidence: 'so it is' }) })
+  expect(await told('shared-memory')).toEqual({ result: 'ok', evidence: 'shared-memory: so it is' })
+  for (const mode of ['mapped-ram', 'cold']) expect(await told(mode)).toMatchObject({ result: 'warn' })
 })
 
 test.each([

@@ -25,6 +25,8 @@ export interface HostView {
   readonly configuration: Configuration
   /** How guests run here, as the agent finds by trying; undefined where nobody may try. */
   acceleration(): Promise<{ readonly kind: 'hardware' | 'emulated'; readonly evidence: string } | undefined>
+  /** How machines are made here, best first: clones that share memory, clones that copy it, boots. */
+  cloning(): Promise<{ readonly mode: string; readonly evidence: string } | undefined>
   /** A file's text, trimmed; undefined where there is none to read. */
   read(path: string): Promise<string | undefined>
   /** `undefined` where the program is not installed. */

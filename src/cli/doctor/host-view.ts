@@ -14,10 +14,16 @@ const MIB = 1024 * 1024
 export async function hostView(call: Pick<Call, 'config' | 'io'>): Promise<HostView> {
   const users = names(await text('/etc/passwd'))
   const groups = names(await text('/etc/group'))
+  let found: Promise<Found | undefined> | undefined
+  const facts = (): Promise<Found | undefined> => {
+    found ??= findOut(call)
+    return found
+  }
   return {
     configuration: await readConfiguration(call.config),
     root: isRoot(),
-    acceleration: () => acceleration(call),
+    acceleration: async () => (await facts())?.acceleration,
+    cloning: async () => (await facts())?.cloning,
     read: text,
     run,
     async stat(path) {
@@ -74,20 +80,23 @@ async function existing(path: string): Promise<string> {
 const names = (table: string | undefined): ReadonlyMap<number, string> =>
   new Map((table ?? '').split('\n').map((line) => [Number(line.split(':')[2]), line.split(':')[0] ?? '']))
 
+interface Found {
+  readonly acceleration: Awaited<ReturnType<HostView['acceleration']>>
+  readonly cloning: Awaited<ReturnType<HostView['cloning']>>
+}
+
 /** A running agent has tried already; else the driver tries now. */
-async function acceleration(call: Pick<Call, 'config' | 'io'>): ReturnType<HostView['acceleration']> {
+async function findOut(call: Pick<Call, 'config' | 'io'>): Promise<Found | undefined> {
   const { signal } = call.io
   const client = await reach(call)
   const answer = await client.call('hostList', { signal }).catch(() => undefined)
   const facts = answer?.hosts.find((host) => host.connected)?.facts
   if (facts !== undefined) {
-    return {
-      kind: facts.acceleration,
-      evidence: `the running agent of ${facts.host} found ${facts.acceleration}`,
-    }
+    const evidence = `the running agent of ${facts.host} found ${facts.acceleration}`
+    return { acceleration: { kind: facts.acceleration, evidence }, cloning: facts.cloning }
   }
   if (!isRoot()) return undefined
   const { probeHost } = await import('../../agent/index.ts')
-  const found = await probeHost({ configDir: call.config, signal })
-  return { kind: found.acceleration, evidence: found.evidence }
+  const { acceleration: kind, evidence, cloning } = await probeHost({ configDir: call.config, signal })
+  return { acceleration: { kind, evidence }, cloning }
 }
