@@ -1,7 +1,6 @@
 /** The words of the design, one file a noun. Read this first. */
 export * from './assert.ts'
 export * from './clock.ts'
-export * from './deadline.ts'
 export * from './error.ts'
 export * from './flavor.ts'
 export * from './host.ts'
@@ -14,3 +13,4 @@ export * from './roughly.ts'
 export * from './secret.ts'
 export * from './stamp.ts'
 export * from './template.ts'
+export * from './within.ts'
