@@ -5,7 +5,7 @@ import { chmod, copyFile, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type DriverEvent, TEMPLATE_STEPS } from '../../src/agent/drivers/driver.ts'
 import { machineCgroups } from '../../src/agent/drivers/libvirt/cgroup.ts'
 import { enclosedProcesses } from '../../src/agent/drivers/libvirt/daemon/index.ts'
@@ -42,10 +42,16 @@ async function killDaemon(
   name: 'libvirtd' | 'virtlogd',
   signal: NodeJS.Signals = 'SIGKILL',
 ): Promise<number> {
-  const pid = Number(await readFile(join(host.settings.runDir, `libvirtd/run/${name}.pid`), 'utf8'))
+  const pid = await pidOf(name)
   process.kill(pid, signal)
   return pid
 }
+
+const pidOf = async (name: string): Promise<number> =>
+  Number(await readFile(join(host.settings.runDir, `libvirtd/run/${name}.pid`), 'utf8'))
+
+/** One that is dead is seen within half a second, one that is deaf within ten; the rest is for a busy machine. */
+const BACK = { timeout: 60_000, interval: 100 }
 
 /** How long `running` took to answer, after waiting for the daemon that was killed to be really gone. */
 async function backAfter(): Promise<{ readonly tookMs: number; readonly running: ReadonlySet<MachineId> }> {
@@ -100,8 +106,8 @@ describe('machines outlive', () => {
 
   test('a kill of virtlogd, and new ones are made', async () => {
     const machine = await clone()
-    await killDaemon('virtlogd')
-    await delay(1_000)
+    const killed = await killDaemon('virtlogd')
+    await vi.waitFor(async () => expect(await pidOf('virtlogd')).not.toBe(killed), BACK)
     const later = await clone()
     expect(await driver.running()).toEqual(new Set([machine, later]))
   })
@@ -109,7 +115,7 @@ describe('machines outlive', () => {
   test('a libvirtd that stops answering, which is replaced', async () => {
     const machine = await clone()
     const deaf = await killDaemon('libvirtd', 'SIGSTOP')
-    await delay(12_000)
+    await vi.waitFor(async () => expect(await pidOf('libvirtd')).not.toBe(deaf), BACK)
     expect([...(await driver.running())]).toEqual([machine])
     expect(() => process.kill(deaf, 0)).toThrow()
   })

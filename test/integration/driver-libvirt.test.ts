@@ -182,7 +182,12 @@ describe('a guest', () => {
       await driver.guest(hostile).sync(BOOT)
       const start = `port=/dev/virtio-ports/org.qemu.guest_agent.0; (sleep 1; killall qemu-ga; sleep 1; ${script}) >/dev/null 2>&1 &`
       await driver.guest(hostile).exec('/bin/sh', ['-c', start], { stdin: '', ...BOOT })
-      await delay(4_000)
+      // The honest agent answers until it is killed, which takes a busy guest its time.
+      await expect
+        .poll(() => codeOf(driver.guest(hostile).sync({ signal: never, deadlineMs: 5_000 })), {
+          timeout: 90_000,
+        })
+        .toBe('guest_silent')
       const before = await libvirtdMiB()
       const silent = driver.guest(hostile).sync({ signal: never, deadlineMs: 8_000 })
       await expect(silent).rejects.toMatchObject({ code: 'guest_silent' })
@@ -196,6 +201,8 @@ describe('a guest', () => {
     300_000,
   )
 })
+
+const codeOf = (task: Promise<unknown>): Promise<unknown> => task.catch((error) => error.code)
 
 async function libvirtdMiB(): Promise<number> {
   const pid = (await readFile(join(host.settings.runDir, 'libvirtd/run/libvirtd.pid'), 'utf8')).trim()

@@ -310,14 +310,14 @@ describe('on the QEMU driver', () => {
 
   /** Whether a connection survives while `inFlightMax` calls hang in a QEMU that stands still. */
   async function survives(inFlightMax: number, machine: Domain): Promise<boolean> {
-    await using connection = await open(uri, { inFlightMax, keepAlive: { intervalMs: 100, count: 2 } })
+    await using connection = await open(uri, { inFlightMax, keepAlive: { intervalMs: 300, count: 4 } })
     const pid = libvirtd.machinePid('tiny')
     process.kill(pid, 'SIGSTOP')
     const stuck = Array.from({ length: 5 }, () =>
       qemu(connection).monitor(machine, { execute: 'query-status' }),
     )
     const lost = connection.closed.then(() => false)
-    const survived = await Promise.race([lost, delay(1_500, true)])
+    const survived = await Promise.race([lost, delay(4_000, true)])
     process.kill(pid, 'SIGCONT')
     await Promise.allSettled(stuck)
     return survived
