@@ -1,6 +1,5 @@
 /** A whole Slipway with real machines, to be killed at: what runs, where its agent stands, and whether all is well. */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { availableParallelism, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { type Client, connect } from '../../src/api/index.ts'
 import { tinyImage } from '../conformance/tiny-image.ts'
@@ -15,6 +14,7 @@ import {
   type Started,
   start,
 } from '../up/instance.ts'
+import { promisedMs } from '../up/patience.ts'
 
 /** What is killed besides QEMUs. */
 export type Part = 'agent' | 'coordinator' | 'libvirtd'
@@ -149,7 +149,7 @@ export class Stand {
     }
     const killedAt = performance.now()
     const back = parts.map(async (part, at) => {
-      const limitMs = CONTROL_MS[part] * patience()
+      const limitMs = promisedMs(CONTROL_MS[part])
       await eventually(`another ${part} is in control`, limitMs, async () => {
         const pid = this.#pidOf(part)
         return pid !== undefined && pid !== pids[at] && (await this.#controls(part))
@@ -215,9 +215,6 @@ export class Stand {
     })
   }
 }
-
-/** A promise in milliseconds is one for a machine that has processors for what it does. */
-const patience = (): number => Math.max(1, (loadavg()[0] ?? 0) / availableParallelism())
 
 const read = (path: string): string | undefined => {
   try {

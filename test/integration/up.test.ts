@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { connect } from '../../src/api/index.ts'
 import { call, eventually, layOut, type Paths, pidsOf, remove, type Started, start } from '../up/instance.ts'
+import { promisedMs } from '../up/patience.ts'
 
 const root = process.getuid?.() === 0
 const READY_MS = 20_000
@@ -68,11 +69,11 @@ test.skipIf(!root)(
     ] as const) {
       const pid = await eventually(`${name} runs`, READY_MS, () => childPid(paths, name))
       process.kill(pid, 'SIGKILL')
-      await eventually(`${name} is another`, deadlineMs, () => {
+      await eventually(`${name} is another`, promisedMs(deadlineMs), () => {
         const now = childPid(paths, name)
         return now === pid ? undefined : now
       })
-      await eventually(`${name} serves`, deadlineMs, () => isBack(paths))
+      await eventually(`${name} serves`, promisedMs(deadlineMs), () => isBack(paths))
     }
   },
 )
