@@ -32,7 +32,7 @@ describe.skipIf('missing' in programs || !root)('the plugin and real machines', 
     const { stdout } = await call(paths, 'token', 'create', 'gitlab')
     const tokenFile = join(paths.config, 'gitlab.token')
     writeFileSync(tokenFile, stdout, { mode: 0o600 })
-    config = { flavor: 'small', socket: join(paths.run, 'lease.sock'), token_file: tokenFile }
+    config = { flavor: 'small', socket: join(paths.run, 'lease.sock'), token_file: tokenFile, ttl_s: 30 }
   })
   afterAll(async () => {
     slipway?.child.kill('SIGTERM')
@@ -60,7 +60,9 @@ describe.skipIf('missing' in programs || !root)('the plugin and real machines', 
       error: expect.stringContaining('42'),
     })
     expect(await runner.tell({ do: 'heartbeat', instance })).toEqual({})
-    process.kill(qemuOf(paths) ?? 0, 'SIGKILL')
+    const { leases } = JSON.parse((await call(paths, 'ls', '--json')).stdout)
+    const { machine } = leases.find(({ name }: { name: string }) => name === instance)
+    process.kill(qemuOf(paths, machine) ?? 0, 'SIGKILL')
     await eventually('a heartbeat tells it', 30_000, async () => {
       return (await runner.tell({ do: 'heartbeat', instance })).error?.includes('machine_lost')
     })
