@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest'
 import { DATABASE, facts, Line, machineOf, World } from '../../test/agent/world.ts'
 import { sleep } from '../model/index.ts'
+import { volatileMemory } from './memory.ts'
 
 const [a, b, c] = [machineOf(1), machineOf(2), machineOf(3)]
 const OTHER = `d-${'1'.repeat(26)}`
@@ -308,6 +309,21 @@ it('stopped with destroy it leaves nothing, not even what the driver keeps', asy
   await world.settle(world.agent.stop('destroy'))
   expect(world.host.things()).toEqual([])
   await world.agent.done
+})
+
+it('told to stop while it writes down what it is to want, it wants nothing', async () => {
+  const kept = volatileMemory()
+  const world = new World((_, clock) => ({
+    memory: { ...kept, save: (allegiance) => sleep(clock, 50).then(() => kept.save(allegiance)) },
+  }))
+  await world.start()
+  const line = world.connect().welcome()
+  line.want([a])
+  await world.pass(20_000)
+  line.want([a])
+  await world.pass(10)
+  await world.settle(world.agent.stop('destroy'))
+  expect(world.things()).toEqual([])
 })
 
 it('keeps trying to remove what will not go', async () => {

@@ -207,6 +207,8 @@ export class Agent {
       case 'wanted':
         if (!conversation.welcomed || this.#stopping) return
         if (!(await this.#obey(admit(this.#allegiance, frame.stamp)))) return
+        // Told to stop while the stamp was written: nothing is wanted any more.
+        if (this.#stopping) return
         this.#stamp = frame.stamp
         this.#wantedTemplates = frame.templates
         this.#wanted = new Map(frame.machines.map((machine) => [machine.machine, machine]))
