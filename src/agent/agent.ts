@@ -25,6 +25,7 @@ import { type Allegiance, admit, greet, NO_ALLEGIANCE, type Verdict } from './al
 import { Asks } from './asks.ts'
 import { Conversation } from './conversation.ts'
 import { Effects } from './effects.ts'
+import { freshest } from './freshest.ts'
 import { observe } from './held.ts'
 import { Keeper } from './keeper.ts'
 import type { Message } from './message.ts'
@@ -281,21 +282,3 @@ export class Agent {
     if (changes) this.#conversation.reportChanges(this.#stamp, changes.machines, changes.gone)
   }
 }
-
-/** Without the wanted sets that a later one of their connection replaces: each would cost a write to the disk. */
-function freshest(batch: readonly Message[]): readonly Message[] {
-  const newest = new Map<Conversation, Stamp>()
-  for (const message of batch) {
-    if (!isWanted(message)) continue
-    const { conversation, frame } = message
-    const known = newest.get(conversation)
-    if (!known || compareStamps(frame.stamp, known) > 0) newest.set(conversation, frame.stamp)
-  }
-  return batch.filter((one) => !isWanted(one) || newest.get(one.conversation) === one.frame.stamp)
-}
-
-type Frame<Type extends FromCoordinator['type']> = Extract<Message, { kind: 'frame' }> & {
-  readonly frame: Extract<FromCoordinator, { type: Type }>
-}
-const isWanted = (message: Message): message is Frame<'wanted'> =>
-  message.kind === 'frame' && message.frame.type === 'wanted'
