@@ -5,13 +5,13 @@
  * Promised: p50 at most 5 ms, p95 at most 15 ms. Exits 1 otherwise. Needs root, as `slipway up` does.
  */
 import { chownSync, closeSync, fsyncSync, mkdirSync, openSync, readdirSync, writeSync } from 'node:fs'
-import { loadavg } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { ensureUsers } from '../src/cli/up/users.ts'
 import { openStore } from '../src/coordinator/index.ts'
 import { type LeaseName, parseId } from '../src/model/index.ts'
 import { startInstance } from './instance.ts'
+import { untilSettled } from './lease.ts'
 import { record as keep, loadNow } from './results.ts'
 
 const LEASES = 300
@@ -65,7 +65,7 @@ async function measure(history: number): Promise<readonly number[]> {
     },
   })
   const { client } = slipway
-  await eventuallyReady()
+  await untilSettled(client, IDLE)
   const samples: { readonly postMs: number; readonly allMs: number }[] = []
   for (let n = 0; n < LEASES + WARM_UP; n++) {
     const name = parseId('LeaseName', `bench-${n}`)
@@ -90,8 +90,7 @@ async function measure(history: number): Promise<readonly number[]> {
     ),
     at(syncMs, 0.5),
   ]
-  const [load = 0] = loadavg()
-  const row = [history, samples.length, ...figures.map((ms) => ms.toFixed(1)), load.toFixed(1)]
+  const row = [history, samples.length, ...figures.map((ms) => ms.toFixed(1)), loadNow().toFixed(1)]
   console.log(`| ${row.join(' | ')} |`)
   if (p50 > P50_MS_MAX || p95 > P95_MS_MAX) process.exitCode = 1
   return all
@@ -99,14 +98,6 @@ async function measure(history: number): Promise<readonly number[]> {
   async function releaseLater(lease: LeaseName): Promise<void> {
     await wait(EVERY_MS / 2)
     await client.call('leaseRelease', { params: { lease } })
-  }
-
-  async function eventuallyReady(): Promise<void> {
-    for (;;) {
-      const { machines } = await client.call('machineList', {})
-      if (machines.filter((each) => each.state === 'ready').length >= IDLE) return
-      await wait(EVERY_MS)
-    }
   }
 }
 
