@@ -4,7 +4,6 @@
  *   sh bin/node bench/cold-start.ts [tiny|debian] [rounds]
  * Promised: within 1.2 times. Exits 1 otherwise. Needs root; runs in a network namespace of its own.
  */
-import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,8 +11,8 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { ImageStore } from '../src/agent/index.ts'
 import type { Client } from '../src/api/index.ts'
 import { type Access, parseId, Secret } from '../src/model/index.ts'
-import { tinyFolder } from '../test/runner/tiny-image.ts'
 import { type Instance, startInstance } from './instance.ts'
+import { runIsolated } from './isolated.ts'
 import { groupBeside, leaveGroup } from './processor-group.ts'
 import { processorMs } from './processor-time.ts'
 import { bootRaw, login, PROCESSOR, type Timeline } from './raw-guest.ts'
@@ -22,15 +21,7 @@ const RATIO_MAX = 1.2
 const [image = 'tiny', rounds = '5', folder] = process.argv.slice(2)
 
 if (folder === undefined) {
-  // Packages come from outside: the image is made before the network is left.
-  const images = image === 'tiny' ? await tinyFolder() : '/var/lib/slipway/images'
-  const isolated = join(import.meta.dirname, '../test/runner/isolated')
-  const env = { ...process.env, SLIPWAY_TEST_NODE: process.execPath }
-  const { status } = spawnSync(isolated, [import.meta.filename, image, rounds, images], {
-    stdio: 'inherit',
-    env,
-  })
-  process.exitCode = status ?? 1
+  await runIsolated(import.meta.filename, image, rounds)
 } else {
   await compare(folder, Number(rounds))
 }

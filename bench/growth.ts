@@ -5,7 +5,6 @@
  * Time until ready, memory and processor of each idle clone, and how long it takes until nothing is left of them. Writes
  * to bench/results.json. Exits 1 if a promise is not kept. Needs root; runs in a network namespace of its own.
  */
-import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -27,7 +26,7 @@ import {
   systemClock,
   type TemplateId,
 } from '../src/model/index.ts'
-import { tinyFolder } from '../test/runner/tiny-image.ts'
+import { runIsolated } from './isolated.ts'
 import { processorMs } from './processor-time.ts'
 import { loadNow, record } from './results.ts'
 import { Samples } from './samples.ts'
@@ -45,11 +44,7 @@ const signal = new AbortController().signal
 const step = (): void => {}
 
 if (folder === undefined) {
-  const images = image === 'tiny' ? await tinyFolder() : (process.env.IMAGES ?? '/var/lib/slipway/images')
-  const isolated = join(import.meta.dirname, '../test/runner/isolated')
-  const env = { ...process.env, SLIPWAY_TEST_NODE: process.execPath }
-  const args = [import.meta.filename, image, count, images]
-  process.exitCode = spawnSync(isolated, args, { stdio: 'inherit', env }).status ?? 1
+  await runIsolated(import.meta.filename, image, count)
 } else {
   const top = mkdtempSync(join(tmpdir(), 'slipway-bench-'))
   try {

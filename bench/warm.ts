@@ -5,15 +5,14 @@
  * Writes its samples and ratios to bench/results.json. Exits 1 if a promised ratio is not kept. Needs root; runs in a
  * network namespace of its own. Debian takes a quarter of an hour, most of it boots.
  */
-import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { ImageStore } from '../src/agent/index.ts'
 import type { Client } from '../src/api/index.ts'
-import { tinyFolder } from '../test/runner/tiny-image.ts'
 import { type Instance, startInstance } from './instance.ts'
+import { runIsolated } from './isolated.ts'
 import { timedLease, untilSettled } from './lease.ts'
 import { type RawClone, rawCloneOf, resumeRaw } from './raw-clone.ts'
 import { bootRaw, type RawGuest } from './raw-guest.ts'
@@ -53,12 +52,7 @@ const coldToml = {
 }
 
 if (folder === undefined) {
-  // Packages come from outside: the image is made before the network is left.
-  const images = image === 'tiny' ? await tinyFolder() : (process.env.IMAGES ?? '/var/lib/slipway/images')
-  const isolated = join(import.meta.dirname, '../test/runner/isolated')
-  const env = { ...process.env, SLIPWAY_TEST_NODE: process.execPath }
-  const args = [import.meta.filename, image, rounds, images]
-  process.exitCode = spawnSync(isolated, args, { stdio: 'inherit', env }).status ?? 1
+  await runIsolated(import.meta.filename, image, rounds)
 } else {
   await compare(folder, Number(rounds))
 }
