@@ -1,7 +1,8 @@
 /** QEMU's guest agent by its socket, no libvirt between: as little as a bench of a raw guest needs. */
-import { createConnection, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { setTimeout as wait } from 'node:timers/promises'
+import { dial } from './dial.ts'
 
 /** How long a guest may take to answer; a command asked before that is asked again. */
 const SYNC_TRY_MS = 250
@@ -19,16 +20,7 @@ export class GuestAgent implements Disposable {
 
   /** Connects as soon as QEMU listens. */
   static async open(path: string, signal: AbortSignal): Promise<GuestAgent> {
-    for (;;) {
-      signal.throwIfAborted()
-      const socket = createConnection(path)
-      const up = await new Promise<boolean>((resolve) => {
-        socket.once('connect', () => resolve(true))
-        socket.once('error', () => resolve(false))
-      })
-      if (up) return new GuestAgent(socket)
-      await wait(POLL_MS)
-    }
+    return new GuestAgent(await dial(path, POLL_MS, signal))
   }
 
   /** Resolves once the guest answers what was asked just now. */

@@ -5,10 +5,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { copyFile, readFile, rm } from 'node:fs/promises'
-import { createConnection, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as wait } from 'node:timers/promises'
+import { dial } from './dial.ts'
 
 export interface RawClone {
   readonly args: readonly string[]
@@ -18,6 +19,7 @@ export interface RawClone {
 
 const TAP = 'slwbench0'
 const RESUME_MS = 30_000
+const POLL_MS = 2
 
 /** Reads from a living clone how it was started; what names the clone or its daemon names a file in `folder` instead. */
 export async function rawCloneOf(pid: number, folder: string): Promise<RawClone> {
@@ -61,7 +63,7 @@ export async function resumeRaw({ args, template, folder }: RawClone): Promise<n
     await monitor.ask({ execute: 'migrate-set-capabilities', arguments: { capabilities } })
     const uri = `file:${join(template, 'state')}`
     await monitor.ask({ execute: 'migrate-incoming', arguments: { uri } })
-    while ((await monitor.ask({ execute: 'query-migrate' })).status !== 'completed') await wait(2)
+    while ((await monitor.ask({ execute: 'query-migrate' })).status !== 'completed') await wait(POLL_MS)
     await monitor.ask({ execute: 'cont' })
     return performance.now() - startMs
   } finally {
@@ -86,16 +88,7 @@ class Monitor implements Disposable {
   }
 
   static async open(path: string, signal: AbortSignal): Promise<Monitor> {
-    for (;;) {
-      signal.throwIfAborted()
-      const socket = createConnection(path)
-      const up = await new Promise<boolean>((resolve) => {
-        socket.once('connect', () => resolve(true))
-        socket.once('error', () => resolve(false))
-      })
-      if (up) return new Monitor(socket)
-      await wait(2)
-    }
+    return new Monitor(await dial(path, POLL_MS, signal))
   }
 
   async ask(command: object): Promise<Record<string, unknown>> {
