@@ -6,7 +6,7 @@
  * to bench/results.json. Exits 1 if a promise is not kept. Needs root; runs in a network namespace of its own.
  */
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -26,6 +26,7 @@ import {
   systemClock,
   type TemplateId,
 } from '../src/model/index.ts'
+import { qemuOf } from '../test/up/instance.ts'
 import { runIsolated } from './isolated.ts'
 import { processorMs } from './processor-time.ts'
 import { loadNow, record } from './results.ts'
@@ -59,7 +60,7 @@ async function grow(images: string, top: string): Promise<void> {
   const load = [loadNow()]
   await using bench = await openBench(images, top)
   const cold = await bench.make()
-  samples.add('cold PSS MiB', pssMiB(qemuOf(cold)))
+  samples.add('cold PSS MiB', pssMiB(pidOf(cold)))
   await bench.driver.destroy(cold)
   const template = await bench.freeze()
 
@@ -71,7 +72,7 @@ async function grow(images: string, top: string): Promise<void> {
     load.push(loadNow())
     if (clones.length % 10 === 0) process.stderr.write(`${clones.length} clones, load ${load.at(-1)}\n`)
   }
-  const pids = clones.map(qemuOf)
+  const pids = clones.map(pidOf)
   for (const pid of pids) samples.add('clone PSS MiB', pssMiB(pid))
   await wait(SETTLE_MS)
   const before = pids.map(processorMs)
@@ -153,19 +154,10 @@ async function openBench(images: string, top: string): Promise<Bench> {
   }
 }
 
-function qemuOf(machine: MachineId): number {
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
-  const found = pids.find((pid) => commandLine(pid).includes(`guest=slw.${HOST}.${machine},`))
-  if (found === undefined) throw new Error(`no QEMU of ${machine}`)
-  return Number(found)
-}
-
-function commandLine(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
-  } catch {
-    return ''
-  }
+function pidOf(machine: MachineId): number {
+  const pid = qemuOf({ host: HOST }, machine)
+  if (pid === undefined) throw new Error(`no QEMU of ${machine}`)
+  return pid
 }
 
 /** Its share of all memory: what it shares with n others counts an nth. */

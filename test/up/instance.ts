@@ -111,7 +111,7 @@ export const processesOf = ({ folder, host }: Paths): readonly string[] =>
     .map((line) => line.replaceAll('\0', ' ').slice(0, 200))
 
 /** Pid of the QEMU of this machine, or of its only one; one that is booted to be frozen shares its memory with a file. */
-export const qemuOf = ({ host }: Paths, machine = ''): number | undefined =>
+export const qemuOf = ({ host }: Pick<Paths, 'host'>, machine = ''): number | undefined =>
   pids().find((pid) => {
     const line = commandLine(pid)
     return line.includes(`guest=slw.${host}.${machine}`) && !line.includes('"share":true')
