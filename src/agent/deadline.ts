@@ -39,9 +39,20 @@ export function withDeadline<T>(
 }
 
 /** As `withDeadline`, but also waits until `task` has come to its end: nothing may be destroyed under its hands. */
-export async function endedWithin<T>(
+export const endedWithin = <T>(deadline: Deadline, task: (signal: AbortSignal) => Promise<T>): Promise<T> =>
+  thenWaiting(deadline, task, async (ended) => {
+    const { signal } = new AbortController()
+    await withDeadline({ ...deadline, deadlineMs: UNDO_MS, signal }, () => ended).catch(() => undefined)
+  })
+
+/** Likewise, however long its end takes. */
+export const endedAfter = <T>(deadline: Deadline, task: (signal: AbortSignal) => Promise<T>): Promise<T> =>
+  thenWaiting(deadline, task, (ended) => ended)
+
+async function thenWaiting<T>(
   deadline: Deadline,
   task: (signal: AbortSignal) => Promise<T>,
+  wait: (ended: Promise<unknown>) => Promise<unknown>,
 ): Promise<T> {
   let ended: Promise<unknown> = Promise.resolve()
   try {
@@ -51,7 +62,6 @@ export async function endedWithin<T>(
       return work
     })
   } finally {
-    const { signal } = new AbortController()
-    await withDeadline({ ...deadline, deadlineMs: UNDO_MS, signal }, () => ended).catch(() => undefined)
+    await wait(ended)
   }
 }

@@ -1,4 +1,4 @@
-import { withDeadline } from '../deadline.ts'
+import { endedAfter } from '../deadline.ts'
 import type { Template, TemplateRequest } from '../drivers/driver.ts'
 import type { AgentPorts } from '../ports.ts'
 import type { ReadyPorts } from '../ready.ts'
@@ -15,25 +15,18 @@ export type Cast = Pick<TemplateRequest, 'shape' | 'image' | 'disk' | 'tools' | 
  * Builds a template. Settles once nothing of what was booted for it is left, however long that takes: its room counts
  * as taken till then. Throws what the driver and the warming throw.
  */
-export async function cast(
+export function cast(
   ports: AgentPorts & Pick<ReadyPorts, 'unseen'>,
   { bootMs, signal: until, ...request }: Cast,
 ): Promise<Template> {
   const { image, step, tools } = request
-  let ended: Promise<unknown> = Promise.resolve()
   const deadline = { clock: ports.clock, step: 'building a template', deadlineMs: BUILD_MS, signal: until }
-  try {
-    return await withDeadline(deadline, (signal) => {
-      const made = ports.driver.buildTemplate({
-        ...request,
-        signal,
-        forbidden: [],
-        warm: (clone) => warmUp(ports, { clone, image, tools: tools !== undefined, bootMs, step, signal }),
-      })
-      ended = made.catch(() => undefined)
-      return made
-    })
-  } finally {
-    await ended
-  }
+  return endedAfter(deadline, (signal) =>
+    ports.driver.buildTemplate({
+      ...request,
+      signal,
+      forbidden: [],
+      warm: (clone) => warmUp(ports, { clone, image, tools: tools !== undefined, bootMs, step, signal }),
+    }),
+  )
 }
