@@ -114,8 +114,7 @@ export class Foundry {
   /** Throws `not_found`, and `conflict` while a machine lives on it. One that is wanted is built anew. */
   async remove(id: TemplateId): Promise<void> {
     await this.#find(id)
-    await this.#ports.driver.removeTemplate(id)
-    this.#ports.events.templateRemoved(id)
+    await this.#discard(id)
     this.look()
   }
 
@@ -168,18 +167,21 @@ export class Foundry {
     const plan = templatePlan(view)
     this.#plan = plan
     this.#waiting = [...waiting(view, plan), ...this.#unable]
-    for (const id of plan.remove) {
-      await driver.removeTemplate(id)
-      this.#failedClones.delete(id)
-      this.#stale.delete(id)
-      this.#ports.events.templateRemoved(id)
-    }
+    for (const id of plan.remove) await this.#discard(id)
     if (plan.remove.length > 0) this.#present = await driver.templates()
     // What was reserved when it looked may be so no more.
     const next = plan.build
     if (next !== undefined && this.#build === undefined && isReserved(this.#wanted, next.shape))
       this.#start(next)
     this.#tellNews()
+  }
+
+  async #discard(id: TemplateId): Promise<void> {
+    const { driver, events } = this.#ports
+    await driver.removeTemplate(id)
+    this.#failedClones.delete(id)
+    this.#stale.delete(id)
+    events.templateRemoved(id)
   }
 
   /** Reports go out by themselves every few seconds; what a machine may be waiting for is said at once. */
