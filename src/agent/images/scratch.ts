@@ -18,7 +18,7 @@ export async function inScratch<T>(store: string, work: (scratch: string) => Pro
   const lock = takeLock(join(store, LOCK))
   if (!lock.taken) throw new SlipwayError('too_busy', { what: `the image store ${store}`, limit: 1 })
   try {
-    await sweep(store)
+    await sweep(store, leftovers)
     const scratch = await mkdtemp(join(store, PREFIX))
     try {
       return await work(scratch)
@@ -32,31 +32,32 @@ export async function inScratch<T>(store: string, work: (scratch: string) => Pro
 
 /** Removes what kills have left in the store, unless an image is in the making there. */
 export async function removeLeftovers(store: string): Promise<void> {
-  if ((await leftovers(store)).length === 0) return
-  const lock = takeLock(join(store, LOCK))
-  if (!lock.taken) return
-  try {
-    await sweep(store)
-  } finally {
-    lock.release()
-  }
+  await removeUnlessBusy(store, leftovers)
 }
 
 /** Removes what an import has copied so far, unless it is at work. */
 export async function discardImport(store: string): Promise<void> {
-  const found = (await entriesOf(store)).filter(ofImport)
-  if (found.length === 0) return
+  await removeUnlessBusy(store, async () => (await entriesOf(store)).filter(ofImport))
+}
+
+/** Names in a store. */
+type Find = (store: string) => Promise<readonly string[]>
+
+/** Where there is nothing to remove, nobody is kept from the lock. */
+async function removeUnlessBusy(store: string, find: Find): Promise<void> {
+  if ((await find(store)).length === 0) return
   const lock = takeLock(join(store, LOCK))
   if (!lock.taken) return
   try {
-    for (const name of found) await discard(join(store, name))
+    await sweep(store, find)
   } finally {
     lock.release()
   }
 }
 
-async function sweep(store: string): Promise<void> {
-  for (const name of await leftovers(store)) await discard(join(store, name))
+/** For who holds the lock: what was found before may be another's by now. */
+async function sweep(store: string, find: Find): Promise<void> {
+  for (const name of await find(store)) await discard(join(store, name))
 }
 
 /**
