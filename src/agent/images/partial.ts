@@ -3,10 +3,10 @@
  * much of it is safe. An import that was cut short goes on from there; another file's import begins anew.
  */
 import { constants } from 'node:fs'
-import { chown, type FileHandle, lstat, open, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chown, type FileHandle, lstat, open, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { isMissing, readWhole } from '../durable-file.ts'
+import { DRAFT_SUFFIX, isMissing, readWhole, replaceFile } from '../durable-file.ts'
 
 const DISK = 'importing.disk'
 const STATE = 'importing.json'
@@ -62,9 +62,8 @@ export class Partial {
     return 0
   }
 
-  async save(savedBytes: number): Promise<void> {
-    await writeFile(`${this.#state}.new`, JSON.stringify({ source: this.#source, savedBytes }))
-    await rename(`${this.#state}.new`, this.#state)
+  save(savedBytes: number): Promise<void> {
+    return replaceFile(this.#state, JSON.stringify({ source: this.#source, savedBytes }))
   }
 
   /** The copy is the store's now: nobody else's to write. */
@@ -73,7 +72,7 @@ export class Partial {
   }
 
   discard(): Promise<void> {
-    return discard([this.disk, this.#state, `${this.#state}.new`])
+    return discard([this.disk, this.#state, this.#state + DRAFT_SUFFIX])
   }
 
   async #saved(uid: number): Promise<number> {
