@@ -11,7 +11,7 @@ import { type Identity, identityOf, nameFile, Partial, sameIdentity } from './pa
 import type { ImageWords } from './recipe.ts'
 import { runInspector } from './sandbox.ts'
 import { inScratch } from './scratch.ts'
-import { IMAGE_BYTES_MAX, place, requireRoom } from './take-in.ts'
+import { mayBeDisk, place, refused, requireRoom } from './take-in.ts'
 
 const MIB = 1024 * 1024
 const DEADLINE_MS_MIN = 10 * 60_000
@@ -66,11 +66,7 @@ async function namedFile(file: string): Promise<FileHandle> {
     const detail = isMissing(cause) ? 'there is no such file' : 'it cannot be reached'
     throw new SlipwayError('image_refused', { file, detail }, { cause })
   }
-  const found = await handle.stat()
-  if (found.isFile() && found.size > 0 && found.size <= IMAGE_BYTES_MAX) return handle
-  await handle.close()
-  if (found.isSymbolicLink()) throw refused(file, 'it is a symbolic link; name the file it leads to')
-  throw refused(file, found.isFile() ? `it has ${found.size} bytes` : 'it is no regular file')
+  return mayBeDisk(file, handle)
 }
 
 interface TakeOver extends Import {
@@ -210,6 +206,3 @@ function parsed(line: string): Message {
     return { failed: 'it said what means nothing' }
   }
 }
-
-const refused = (file: string, detail: string): SlipwayError =>
-  new SlipwayError('image_refused', { file, detail })

@@ -10,7 +10,7 @@ import { HEAD_BYTES, inspectQcow2 } from './qcow2-header.ts'
 import type { ImageWords, Recipe } from './recipe.ts'
 
 const MIB = 1024 * 1024
-export const IMAGE_BYTES_MAX = 256 * 1024 * MIB
+const IMAGE_BYTES_MAX = 256 * 1024 * MIB
 const CHUNK_BYTES = 4 * MIB
 /** Left to the host, whatever an image needs. */
 const FREE_MIB_MIN = 256
@@ -132,9 +132,15 @@ async function openSource(file: string): Promise<FileHandle> {
     const detail = isMissing(cause) ? 'there is no such file' : 'it cannot be opened'
     throw new SlipwayError('image_refused', { file, detail }, { cause })
   }
-  const found = await source.stat()
-  if (found.isFile() && found.size > 0 && found.size <= IMAGE_BYTES_MAX) return source
-  await source.close()
+  return mayBeDisk(file, source)
+}
+
+/** `handle` itself; closes it and throws `image_refused` if it leads to what cannot be a disk file. */
+export async function mayBeDisk(file: string, handle: FileHandle): Promise<FileHandle> {
+  const found = await handle.stat()
+  if (found.isFile() && found.size > 0 && found.size <= IMAGE_BYTES_MAX) return handle
+  await handle.close()
+  if (found.isSymbolicLink()) throw refused(file, 'it is a symbolic link; name the file it leads to')
   throw refused(file, found.isFile() ? `it has ${found.size} bytes` : 'it is no regular file')
 }
 
@@ -162,5 +168,5 @@ async function write(target: FileHandle, chunk: Uint8Array, store: string): Prom
   }
 }
 
-const refused = (file: string, detail: string): SlipwayError =>
+export const refused = (file: string, detail: string): SlipwayError =>
   new SlipwayError('image_refused', { file, detail })
