@@ -35,7 +35,7 @@ import { closeLink, openLink, type Slot, slotOf } from './network/index.ts'
 import type { Origin } from './origin.ts'
 import { freeDiskMiB, machineFiles } from './overlay.ts'
 import { listResources, removeResource, runningMachines } from './resources.ts'
-import { consolePath, kitPath, type Layout, type LibvirtSettings, layoutOf } from './settings.ts'
+import { type Layout, type LibvirtSettings, layoutOf, type SocketKind, socketPath } from './settings.ts'
 import { askHost, closeWorkshop, openWorkshop, type Workshop } from './workshop.ts'
 
 interface Signalled {
@@ -138,9 +138,9 @@ export class LibvirtDriver implements Driver {
 
   guest(machine: MachineId): GuestChannel {
     const channel = async (): Promise<GuestChannel> => {
-      const { hypervisor } = await this.#prepared()
+      const { hypervisor, kits } = await this.#prepared()
       const domain = () => this.#domainOf(machine)
-      const kit = async () => (await this.#prepared()).kits.open(machine, () => this.#kitPath(machine))
+      const kit = () => kits.open(machine, () => this.#socketOf(machine, 'kit'))
       return guestChannel({ machine, caller: hypervisor.caller, domain, kit })
     }
     return {
@@ -181,7 +181,7 @@ export class LibvirtDriver implements Driver {
   /** Whoever had the machine's console before loses it. */
   async attachConsole(machine: MachineId, { signal }: Signalled): Promise<ConsoleStream> {
     await this.#prepared()
-    const { number } = await this.#slotOf(machine)
+    const socket = await this.#socketOf(machine, 'console')
     this.#readers.get(machine)?.abort(new SlipwayError('cancelled', { what: 'an earlier console' }))
     const reader = new AbortController()
     const end = AbortSignal.any([signal, reader.signal])
@@ -189,7 +189,7 @@ export class LibvirtDriver implements Driver {
     end.addEventListener('abort', () => {
       if (this.#readers.get(machine) === reader) this.#readers.delete(machine)
     })
-    return attachConsole(consolePath(this.#layout.daemon, number), { machine, signal: end })
+    return attachConsole(socket, { machine, signal: end })
   }
 
   events({ signal }: Signalled): AsyncIterable<DriverEvent> {
@@ -265,8 +265,8 @@ export class LibvirtDriver implements Driver {
     return slotOf(this.#settings, number)
   }
 
-  async #kitPath(machine: MachineId): Promise<string> {
-    return kitPath(this.#layout.daemon, (await this.#slotOf(machine)).number)
+  async #socketOf(machine: MachineId, kind: SocketKind): Promise<string> {
+    return socketPath(this.#layout.daemon, kind, (await this.#slotOf(machine)).number)
   }
 
   async #domainOf(machine: MachineId): Promise<Domain> {

@@ -19,7 +19,7 @@ import {
   requireSafeBase,
 } from './overlay.ts'
 import { asking } from './refusal.ts'
-import { kitPath } from './settings.ts'
+import { type SocketKind, socketPath } from './settings.ts'
 import { type StoredTemplate, TEMPLATE_FILES, thaw } from './template/index.ts'
 import type { Workshop } from './workshop.ts'
 
@@ -77,7 +77,7 @@ export async function makeMachine(shop: Workshop, request: CloneRequest, origin:
 
   signal.throwIfAborted()
   // Before the guest's processor turns: its kit may wait on a port that has another end.
-  await shop.kits.open(machine, async () => kitPath(shop.layout.daemon, slot.number))
+  await shop.kits.open(machine, async () => socketPath(shop.layout.daemon, 'kit', slot.number))
   await together([
     plugTap(slot, { from: daemonName(host), endpoints, signal }),
     openRing(shop.settings, { slot, endpoints, signal }),
@@ -113,7 +113,7 @@ const firmwareOf = ({ image }: CloneRequest, { variables }: MachineFiles): Firmw
   image.firmware === 'uefi' ? { kind: 'uefi', code: UEFI_CODE, variables } : { kind: 'bios' }
 
 /** Inside the daemons' root, in a directory that machines can pass and not list. */
-const socketOf = (kind: 'console' | 'kit', slot: Slot): string => `/run/libvirt/${kind}/${slot.number}`
+const socketOf = (kind: SocketKind, slot: Slot): string => `/run/libvirt/${kind}/${slot.number}`
 
 async function refuse({ settings, layout, acceleration }: Workshop, request: CloneRequest): Promise<void> {
   const { spec, image, disk, machine } = request

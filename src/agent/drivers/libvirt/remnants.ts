@@ -1,6 +1,6 @@
 import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { DaemonLayout } from './settings.ts'
+import { type DaemonLayout, SOCKET_KINDS } from './settings.ts'
 
 /** A file or directory that libvirt made for a machine and removes with it, unless it forgot the machine. */
 export interface Remnant {
@@ -26,7 +26,7 @@ export async function listRemnants(layout: DaemonLayout): Promise<readonly Remna
     const names = (await namesIn(dir)).filter((name) => pattern.test(name))
     return Promise.all(names.map((name) => owned(join(dir, name))))
   })
-  const sockets = ['console', 'kit'].map(async (kind) =>
+  const sockets = SOCKET_KINDS.map(async (kind) =>
     (await namesIn(join(layout.runDir, kind))).map((name) => ({
       path: join(layout.runDir, kind, name),
       slot: Number(name),

@@ -71,10 +71,13 @@ export function layoutOf(settings: LibvirtSettings): Layout {
   }
 }
 
-/** A machine's console socket, as this process reaches it; QEMU sees it in `/run/libvirt`. */
-export const consolePath = ({ runDir }: Pick<DaemonLayout, 'runDir'>, slot: number): string =>
-  join(runDir, 'console', String(slot))
+/** What QEMU serves of each machine on a socket; each kind has a directory of its own, in it a socket for each slot. */
+export const SOCKET_KINDS = ['console', 'kit'] as const
+export type SocketKind = (typeof SOCKET_KINDS)[number]
 
-/** Likewise, of its kit. */
-export const kitPath = ({ runDir }: Pick<DaemonLayout, 'runDir'>, slot: number): string =>
-  join(runDir, 'kit', String(slot))
+/** A machine's socket, as this process reaches it; QEMU sees it in `/run/libvirt`. */
+export const socketPath = (
+  { runDir }: Pick<DaemonLayout, 'runDir'>,
+  kind: SocketKind,
+  slot: number,
+): string => join(runDir, kind, String(slot))

@@ -5,7 +5,7 @@ import { missingProgram, run } from '../command.ts'
 import { ensureDirectory } from '../directory.ts'
 import { daemonName } from '../names.ts'
 import { inNamespace, namespaceNames, namespacePath } from '../network/index.ts'
-import type { DaemonLayout } from '../settings.ts'
+import { type DaemonLayout, SOCKET_KINDS } from '../settings.ts'
 import { configurationFiles, DRIVER_DIR, DRIVER_NAME } from './configuration.ts'
 import { type Enclosure, enclosed } from './enclosure.ts'
 import { cgroupVersion, driverDirectory } from './host.ts'
@@ -136,13 +136,8 @@ export class Daemon {
     ])
       await ensureDirectory(dir, 0o755)
     // QEMU passes through these to what is its own, and sees no list.
-    for (const dir of [
-      layout.runDir,
-      join(layout.runDir, 'console'),
-      join(layout.runDir, 'kit'),
-      machinesDir,
-    ])
-      await ensureDirectory(dir, 0o711)
+    const socketDirs = SOCKET_KINDS.map((kind) => join(layout.runDir, kind))
+    for (const dir of [layout.runDir, ...socketDirs, machinesDir]) await ensureDirectory(dir, 0o711)
     for (const dir of [layout.cacheDir, join(layout.runDir, 'sock')]) await ensureDirectory(dir, 0o700)
     for (const dir of readOnlyDirs) await mkdir(dir, { recursive: true, mode: 0o711 })
     const files = configurationFiles({
