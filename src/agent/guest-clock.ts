@@ -45,9 +45,9 @@ export interface Correction {
 /** Sets the clock again while it is off. Throws `guest_misbehaved`. */
 export async function settleClock(clock: Clock, correction: Correction): Promise<void> {
   const { machine, read, shift } = correction
-  let { behindMs } = correction
-  for (let left = TRIES; Math.abs(behindMs) > OFF_MS_MAX; left--) {
-    behindMs = await clockBehind(clock, read)
+  if (Math.abs(correction.behindMs) <= OFF_MS_MAX) return
+  for (let left = TRIES; ; left--) {
+    const behindMs = await clockBehind(clock, read)
     if (Math.abs(behindMs) <= OFF_MS_MAX) return
     if (left === 0) {
       if (Math.abs(behindMs) <= OFF_MS_GIVEN_UP) return
