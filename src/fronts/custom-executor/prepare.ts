@@ -4,9 +4,10 @@
  */
 import type { CallOptions, LeaseView } from '../../api/index.ts'
 import { SlipwayError, sleep, within } from '../../model/index.ts'
+import { printable } from '../printable.ts'
 import { type Choice, choose } from './choice.ts'
 import { during, endFailure, keepAlive, TTL_MS } from './lease.ts'
-import { endLines, failureLines, printable, waitingLine, whyLine } from './report.ts'
+import { endLines, failureLines, waitingLine, whyLine } from './report.ts'
 import { print, type Stage } from './stage.ts'
 
 /** How often a waiting lease is looked at for a new reason. */

@@ -1,9 +1,9 @@
 /** What the job log says, in lines. Console lines come from a guest: they are shown, never obeyed by a terminal. */
 import type { LeaseView } from '../../api/index.ts'
 import { type Failure, failureNext, failureText, roughly, type TimelineStep } from '../../model/index.ts'
+import { printable } from '../printable.ts'
 
 const LINES_MAX = 60
-const LINE_CHARS_MAX = 300
 
 /** A failure: code first, since people search for it. */
 export const failureLines = (failure: Failure): readonly string[] => [
@@ -49,21 +49,3 @@ export function whyLine({ flavor, waiting }: Pick<LeaseView, 'flavor' | 'waiting
   ]
   return parts.join(', ')
 }
-
-/** `text` on one line, without control characters, escape sequences or marks that reorder text. */
-export function printable(text: string): string {
-  const plain = text.replace(ESCAPES, '').replace(UNPRINTABLE, ' ')
-  return plain.length > LINE_CHARS_MAX ? `${plain.slice(0, LINE_CHARS_MAX)}…` : plain
-}
-
-/** ECMA-48 control sequences and strings, complete or cut off. */
-const ESCAPES = new RegExp(
-  [
-    '(?:\\u001b\\[|\\u009b)[0-?]*[ -/]*[@-~]?',
-    '\\u001b[\\]PX^_][^\\u0007\\u001b]*(?:\\u0007|\\u001b\\\\)?',
-    '\\u001b[ -/]*[0-~]?',
-  ].join('|'),
-  'g',
-)
-/** Controls, surrogates standing alone, and the characters that override the direction of text. */
-const UNPRINTABLE = /[\p{Cc}\p{Cs}\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu

@@ -8,8 +8,9 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { connectSsh, type Exit, shellQuote } from '../../guest/index.ts'
 import { type Access, errorTable, Secret, SlipwayError, within } from '../../model/index.ts'
+import { printable } from '../printable.ts'
 import { during, endOf, keepAlive, verdict, watchEnd } from './lease.ts'
-import { failureLines, printable } from './report.ts'
+import { failureLines } from './report.ts'
 import { print, type Stage } from './stage.ts'
 
 /** A job over its time limit is stopped by the runner; this ends a stage whose runner vanished unseen. */

@@ -1,7 +1,7 @@
 /** Lines for the runner's log: it takes hclog's JSON from a plugin's stderr, at its level and with its fields. */
 import type { Writable } from 'node:stream'
 import { failureNext, failureText, SlipwayError } from '../../model/index.ts'
-import { printable } from '../custom-executor/report.ts'
+import { printable } from '../printable.ts'
 
 export type Fields = Readonly<Record<string, string | number>>
 

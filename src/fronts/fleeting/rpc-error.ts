@@ -1,7 +1,7 @@
 /** A failure as gRPC says it: the code of our table stands first in the text, since a status has too few. */
 import { status } from '@grpc/grpc-js'
 import { errorTable, failureNext, failureText, SlipwayError } from '../../model/index.ts'
-import { printable } from '../custom-executor/report.ts'
+import { printable } from '../printable.ts'
 
 export interface RpcError {
   readonly code: status
