@@ -4,6 +4,7 @@
  */
 import { mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { shellQuote } from '../../guest/index.ts'
 import { SlipwayError } from '../../model/index.ts'
 import type { Env } from './handshake.ts'
 
@@ -31,7 +32,7 @@ export async function bootstrap({ repository, env, version, program }: Bootstrap
     })
   const fresh = await mkdtemp(join(plugins, '.new-'))
   try {
-    await writeFile(join(fresh, 'plugin'), `#!/bin/sh\nexec ${shellWord(program)} "$@"\n`, { mode: 0o755 })
+    await writeFile(join(fresh, 'plugin'), `#!/bin/sh\nexec ${shellQuote(program)} "$@"\n`, { mode: 0o755 })
     await mkdir(dirname(folder), { recursive: true })
     await rename(fresh, folder)
   } finally {
@@ -53,7 +54,6 @@ export function repositoryPath(reference: string): string {
 }
 
 const REFERENCE_CHARS_MAX = 255
-const shellWord = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
 
 const exists = (path: string): Promise<boolean> =>
   stat(path).then(
