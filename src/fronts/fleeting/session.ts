@@ -9,7 +9,7 @@ import { type Clock, SlipwayError } from '../../model/index.ts'
 import { Group } from './group.ts'
 import type { Env } from './handshake.ts'
 import type { Log } from './log.ts'
-import { type NameHold, takeName } from './name-hold.ts'
+import { takeName } from './name-hold.ts'
 import { type PluginConfig, readPluginConfig, readToken } from './plugin-config.ts'
 import type { Answers } from './server.ts'
 import { steady } from './steady.ts'
@@ -30,7 +30,6 @@ export interface SessionParts {
 interface Open {
   readonly group: Group
   readonly maxSize: number
-  readonly ttlMs: number
   /** What Init was called with. */
   readonly asked: string
   readonly connector: Connector
@@ -127,23 +126,15 @@ async function begin(parts: SessionParts, request: InitRequest, signal: AbortSig
   const hold = { client, clock: parts.clock, group: config.group, holder: parts.newId() }
   await takeName(hold, signal)
   const group = new Group({ ...parts, config, client })
-  keep(parts, { group, hold, ttlMs: config.ttlMs })
+  keepVigil({ ...parts, group, hold, ttlMs: config.ttlMs }, parts.signal).catch(parts.onLost)
   const { os = '', arch = '', keepalive = 0n, timeout = 0n } = connector ?? {}
   parts.log.info('the group is open', { group: config.group, flavor: config.flavor, max_size: maxSize })
   return {
     group,
     maxSize,
-    ttlMs: config.ttlMs,
     asked: request.config.toString('base64'),
     connector: { os, arch, keepalive, timeout },
   }
-}
-
-function keep(
-  parts: SessionParts,
-  { group, hold, ttlMs }: { group: Group; hold: NameHold; ttlMs: number },
-): void {
-  keepVigil({ ...parts, group, hold, ttlMs }, parts.signal).catch(parts.onLost)
 }
 
 /** What the runner may set and machines do not have is refused, rather than found out job by job. */

@@ -2,8 +2,9 @@
  * The plugin's socket: a file in a folder that is its user's alone, for whoever can connect may ask for the keys of
  * machines. Nobody connected means that the runner is gone: it connects at once and never lets go.
  */
+import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
-import { createServer, type Server, type Socket } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SlipwayError } from '../../model/index.ts'
@@ -47,7 +48,7 @@ export async function openSocket(options: SocketOptions): Promise<PluginSocket> 
     rmSync(folder, { recursive: true, force: true })
   }
   try {
-    await listen(server, path)
+    await once(server.listen(path), 'listening')
   } catch (cause) {
     close()
     throw setupFailed(path, cause)
@@ -75,16 +76,6 @@ function sweep(parent: string): void {
     if (statSync(folder, { throwIfNoEntry: false })?.uid === process.getuid?.())
       rmSync(folder, { recursive: true, force: true })
   }
-}
-
-function listen(server: Server, path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(path, () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
 }
 
 function setupFailed(path: string, cause: unknown): SlipwayError {

@@ -1,5 +1,5 @@
 /** What goes on beside the runner's calls, from Init to the end: the group's leases stay alive, its name stays ours. */
-import { type Clock, SlipwayError, sleep } from '../../model/index.ts'
+import { type Clock, failureText, SlipwayError, sleep } from '../../model/index.ts'
 import type { Group } from './group.ts'
 import { failureFields, type Log } from './log.ts'
 import { keepName, type NameHold } from './name-hold.ts'
@@ -40,7 +40,7 @@ async function keepAlive({ group, clock, log, ttlMs }: VigilParts, signal: Abort
       await group.touch(leases, signal)
       const waiting = leases.filter(({ state }) => state === 'waiting')
       const reason = waiting.find(({ waiting: wait }) => wait?.reason !== undefined)?.waiting?.reason
-      const text = reason === undefined ? '' : new SlipwayError(reason.code, reason.args).message
+      const text = reason === undefined ? '' : failureText(reason)
       if (text !== '' && (text !== said.text || clock.now() - said.atMs > REMIND_MS)) {
         log.info('machines wait', { count: waiting.length, code: reason?.code ?? '', reason: text })
         said = { text, atMs: clock.now() }
