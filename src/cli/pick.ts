@@ -3,8 +3,9 @@ import type { Client, MachineView } from '../api/index.ts'
 import { isId, SlipwayError } from '../model/index.ts'
 
 /** The one name that is `written` or starts with it; throws `not_found` or `ambiguous`. */
-export function pick(kind: string, written: string, names: readonly string[]): string {
-  if (names.includes(written)) return written
+export function pick<Name extends string>(kind: string, written: string, names: readonly Name[]): Name {
+  const whole = names.find((name) => name === written)
+  if (whole !== undefined) return whole
   const [found, ...more] = names.filter((name) => name.startsWith(written))
   if (found === undefined || written === '')
     throw new SlipwayError('not_found', { kind, name: written.slice(0, 80) })

@@ -1,6 +1,6 @@
 /** Templates of all hosts: what machines are cloned from. */
 import type { Client, TemplateView } from '../../api/index.ts'
-import { type HostTemplate, roughly, SlipwayError, type TemplateId } from '../../model/index.ts'
+import { type HostTemplate, roughly, type TemplateId } from '../../model/index.ts'
 import type { Call, Main } from '../command.ts'
 import { EXIT } from '../exit.ts'
 import { writeJson } from '../json.ts'
@@ -46,25 +46,13 @@ async function named(client: Client, { args, io }: Call): Promise<readonly Templ
   const made = templates.flatMap(({ flavors, template }) =>
     isMade(template) ? [{ id: template.id, flavors: flavors.map(String) }] : [],
   )
+  const ids = made.map(({ id }) => id)
   const found = args.flatMap((written) => {
     const ofFlavor = made.filter(({ flavors }) => flavors.includes(written)).map(({ id }) => id)
-    return ofFlavor.length > 0
-      ? ofFlavor
-      : [
-          one(
-            written,
-            made.map(({ id }) => id),
-          ),
-        ]
+    if (ofFlavor.length > 0) return ofFlavor
+    return [pick('template', written.startsWith('t-') ? written : `t-${written}`, ids)]
   })
   return [...new Set(found)]
-}
-
-function one(written: string, ids: readonly TemplateId[]): TemplateId {
-  const name = pick('template', written.startsWith('t-') ? written : `t-${written}`, ids)
-  const id = ids.find((each) => each === name)
-  if (id === undefined) throw new SlipwayError('not_found', { kind: 'template', name })
-  return id
 }
 
 const isMade = (template: HostTemplate): template is Extract<HostTemplate, { id: TemplateId }> =>
