@@ -19,6 +19,11 @@ export function table(head: readonly string[], rows: readonly (readonly (string 
 
 const width = (cell: string): number => stripVTControlCharacters(cell).length
 
+/** Of a digest, what tells images apart in a table. */
+export const shortDigest = (digest: string): string => digest.slice(0, DIGEST_CHARS)
+
+const DIGEST_CHARS = 'sha256:'.length + 12
+
 /** `text` with control characters shown as dots: a guest may have had its word in it. */
 export const printable = (text: string): string =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for

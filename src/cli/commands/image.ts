@@ -7,7 +7,7 @@ import { EXIT } from '../exit.ts'
 import { writeJson } from '../json.ts'
 import { type Progress, progress } from '../progress.ts'
 import { requireRoot } from '../root.ts'
-import { table } from '../text.ts'
+import { shortDigest, table } from '../text.ts'
 import { top } from '../top.ts'
 import { givenWords } from './image-words.ts'
 import { machinesPerImage } from './images-in-use.ts'
@@ -91,14 +91,12 @@ const list: Main = async (call) => {
       image.firmware,
       `${Math.ceil(image.sizeBytes / MIB)} MiB`,
       roughly(now - Date.parse(image.builtAt)),
-      image.digest.slice(0, DIGEST_CHARS),
+      shortDigest(image.digest),
     ])
     call.io.print(table(['image', 'version', 'firmware', 'size', 'age', 'digest'], rows))
   }
   return EXIT.ok
 }
-
-const DIGEST_CHARS = 'sha256:'.length + 12
 
 /** All that is known of one image: its manifest, where its disk lies, how many machines run from it. */
 const inspect: Main = async (call) => {

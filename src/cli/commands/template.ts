@@ -7,7 +7,7 @@ import { writeJson } from '../json.ts'
 import { pick } from '../pick.ts'
 import { reach } from '../reach.ts'
 import { blocked, progress } from '../template-words.ts'
-import { table } from '../text.ts'
+import { shortDigest, table } from '../text.ts'
 
 const list: Main = async (call) => {
   const { io } = call
@@ -21,7 +21,7 @@ const list: Main = async (call) => {
 }
 
 function row({ host, flavors, image, template }: TemplateView): readonly (string | undefined)[] {
-  const of = [image ?? template.shape.image.slice(0, DIGEST_CHARS), flavors.join(','), host]
+  const of = [image ?? shortDigest(template.shape.image), flavors.join(','), host]
   if (template.state === 'building') return ['-', progress(template.progressPercent), ...of]
   if (template.state === 'waiting') return ['-', blocked(template.reason), ...of]
   const { id, state, builtAtMs, clones, diskMiB } = template
@@ -57,8 +57,6 @@ async function named(client: Client, { args, io }: Call): Promise<readonly Templ
 
 const isMade = (template: HostTemplate): template is Extract<HostTemplate, { id: TemplateId }> =>
   'id' in template
-
-const DIGEST_CHARS = 'sha256:'.length + 12
 
 export const templateList = { main: list }
 export const templateRebuild = { main: change('templateRebuild') }
