@@ -4,12 +4,11 @@ import { type Capacity, type Flavor, parseId, roughly, SlipwayError } from '../.
 import type { Call } from '../command.ts'
 import { EXIT } from '../exit.ts'
 import { writeJson } from '../json.ts'
-import { parseDurationMs } from '../options.ts'
 import { table } from '../text.ts'
 
 const TRACE_BYTES_MAX = 128 * 1024 * 1024
-const MAKING = '5s'
-const GOING = '1s'
+const MAKING_MS_DEFAULT = 5_000
+const GOING_MS_DEFAULT = 1_000
 /** A host that sets no bound. */
 const VAST: Capacity = { vcpus: 1e9, memoryMiB: 1e12, diskMiB: 1e12 }
 const MIB_PER_GIB = 1024
@@ -41,8 +40,8 @@ export async function main({ config: dir, options, io, json }: Call): Promise<nu
     flavors: config.flavors,
     policies: config.policies,
     hosts: [{ host: parseId('HostId', 'simulated'), capacity }],
-    makingMs: parseDurationMs(options.text('making') ?? MAKING, '--making'),
-    goingMs: parseDurationMs(options.text('going') ?? GOING, '--going'),
+    makingMs: options.durationMs('making') ?? MAKING_MS_DEFAULT,
+    goingMs: options.durationMs('going') ?? GOING_MS_DEFAULT,
   })
   if (json) writeJson(io, report)
   else {
