@@ -58,6 +58,12 @@ describe('bash', () => {
     const asked = spawnSync('slipway', ['complete', '--', 'run', ''], { env, encoding: 'utf8' })
     expect(asked).toMatchObject({ status: 0, stdout: '', stderr: '' })
   })
+  test('completes shells whatever stands in the configuration', () => {
+    writeFileSync(join(dir, 'coordinator.toml'), 'run =')
+    const env = { PATH: `${dir}:${process.env.PATH}`, SLIPWAY_CONFIG: dir }
+    const asked = spawnSync('slipway', ['complete', '--', 'completion', ''], { env, encoding: 'utf8' })
+    expect(asked).toMatchObject({ status: 0, stdout: 'bash\t\nzsh\t\nfish\t\n', stderr: '' })
+  })
 })
 
 const has = (program: string) => spawnSync(program, ['--version']).error === undefined

@@ -1,4 +1,5 @@
 /** Completion for shells: the script that a shell loads, and what it asks on every tab. */
+import type { Reply } from '../../api/index.ts'
 import { SlipwayError } from '../../model/index.ts'
 import type { Call, Main } from '../command.ts'
 import { type Candidate, complete, type Line, type LookUp } from '../completion/complete.ts'
@@ -40,11 +41,10 @@ const answer = async (table: Table, call: Call): Promise<number> => {
 const lookUp =
   (call: Call): LookUp =>
   async (kind) => {
+    if (kind === 'shell') return [...scripts.keys()].map((word) => ({ word, says: '' }))
     const signal = AbortSignal.timeout(LOOK_UP_MS_MAX)
     const client = await reach(call)
     switch (kind) {
-      case 'shell':
-        return [...scripts.keys()].map((word) => ({ word, says: '' }))
       case 'machine': {
         const { machines } = await client.call('machineList', { signal })
         return machines.map(({ machine, state, lease }) => ({
@@ -71,15 +71,7 @@ const lookUp =
     }
   }
 
-interface Hosts {
-  readonly hosts: readonly {
-    readonly facts?:
-      | { readonly images: readonly { readonly name: string; readonly version: string }[] }
-      | undefined
-  }[]
-}
-
-const imagesOf = ({ hosts }: Hosts): readonly Candidate[] => {
+const imagesOf = ({ hosts }: Reply<'hostList'>): readonly Candidate[] => {
   const images = hosts.flatMap(({ facts }) => facts?.images ?? [])
   return [...new Map(images.map(({ name, version }) => [name, version]))].map(([word, says]) => ({
     word,
