@@ -75,10 +75,6 @@ const hollow = (name: string, bytes: number, says: string | RegExp, ...spoil: re
   },
 })
 
-const special = (name: string, says: string | RegExp, command: string): Hostile => ({
-  ...made(name, says, command),
-})
-
 const headers: readonly Hostile[] = [
   spoilt('a backing file', 'it names a backing file', u64(8, 0x200n), u32(16, 11)),
   spoilt('the length of a backing name alone', 'it names a backing file', u32(16, 9)),
@@ -275,11 +271,11 @@ const places: readonly Hostile[] = [
       return join(dir, 'disk.qcow2')
     },
   },
-  special('a device of endless zeros', 'it is no regular file', 'mknod disk.qcow2 c 1 5'),
-  special('a block device', 'it is no regular file', 'mknod disk.qcow2 b 7 200'),
-  special('a device that acts when it is opened', 'it is no regular file', 'mknod disk.qcow2 c 10 130'),
-  special('a pipe without a writer', 'it is no regular file', 'mkfifo disk.qcow2'),
-  special(
+  made('a device of endless zeros', 'it is no regular file', 'mknod disk.qcow2 c 1 5'),
+  made('a block device', 'it is no regular file', 'mknod disk.qcow2 b 7 200'),
+  made('a device that acts when it is opened', 'it is no regular file', 'mknod disk.qcow2 c 10 130'),
+  made('a pipe without a writer', 'it is no regular file', 'mkfifo disk.qcow2'),
+  made(
     'a socket',
     'it is no regular file',
     `perl -MSocket -e 'socket(S,PF_UNIX,SOCK_STREAM,0); bind(S, sockaddr_un("disk.qcow2"))'`,

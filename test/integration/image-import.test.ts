@@ -166,7 +166,7 @@ describe('a file that changes while it is read', () => {
 
   it('and is another file by then under its name: what was named first is what is taken', async () => {
     const file = join(dir, 'disk.qcow2')
-    sh('head -c 40M /dev/urandom >raw; qemu-img convert -f raw -O qcow2 raw disk.qcow2')
+    sh(LARGE)
     const before = await sha256(file)
     const watch = {
       ...none,
