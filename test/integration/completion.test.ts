@@ -1,8 +1,9 @@
 /** Completion in the shells themselves, as far as they are installed; bash always is. */
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFile, execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { fakeCoordinator } from '../cli/fake-coordinator.ts'
 
@@ -22,8 +23,6 @@ const flavors = ['debian', 'deep', 'tiny'].map((name) => ({ name, image: name })
 async function inShell(program: string, script: string): Promise<readonly string[]> {
   await using server = await fakeCoordinator({ 'GET /v1/flavors': { body: { flavors } } })
   const env = { ...process.env, PATH: `${dir}:${process.env.PATH}`, SLIPWAY_SOCKET: server.socket, HOME: dir }
-  const { promisify } = await import('node:util')
-  const { execFile } = await import('node:child_process')
   const { stdout } = await promisify(execFile)(program, ['-c', script], { env, cwd: dir })
   return stdout.split('\n').filter((line) => line !== '')
 }
