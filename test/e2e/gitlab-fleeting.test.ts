@@ -30,16 +30,16 @@ describe.skipIf(binary === undefined || !root)(
     const queue = (script: string | readonly string[]) => bench.gitlab.queue({ script, variables })
 
     /** `[[runners]]` of a runner manager with a token of its own. */
-    async function executorOf({ config, run }: Paths, runner: string): Promise<string> {
-      const tokenFile = join(config, `${runner}.token`)
+    async function executorOf(paths: Paths, runner: string): Promise<string> {
+      const tokenFile = join(paths.config, `${runner}.token`)
       if (!existsSync(tokenFile)) {
-        const { stdout } = await call(bench?.paths ?? pathsOf(config, run), 'token', 'create', runner)
+        const { stdout } = await call(paths, 'token', 'create', runner)
         writeFileSync(tokenFile, stdout, { mode: 0o600 })
       }
       return instanceExecutor({
         pluginConfig: {
           flavor: 'small',
-          socket: join(run, 'lease.sock'),
+          socket: join(paths.run, 'lease.sock'),
           token_file: tokenFile,
           ttl_s: 60,
         },
@@ -48,13 +48,6 @@ describe.skipIf(binary === undefined || !root)(
         shell: 'sh',
       })
     }
-    const pathsOf = (config: string, run: string): Paths => ({
-      folder: config,
-      config,
-      run,
-      socket: join(run, 'admin.sock'),
-      host: '',
-    })
     const pluginPids = () => pidsOf('fleeting-plugin')
 
     beforeAll(async () => {
