@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { tinyImage } from '../conformance/tiny-image.ts'
 import { PluginClient, plugin } from '../fleeting/plugin-client.ts'
 import { fleetingPrograms } from '../fleeting/programs.ts'
+import { tokenOf } from '../fleeting/token.ts'
 import { call, eventually, layOut, type Paths, qemuOf, remove, type Started, start } from '../up/instance.ts'
 
 const programs = await fleetingPrograms()
@@ -29,10 +30,8 @@ describe.skipIf('missing' in programs || !root)('the plugin and real machines', 
     writeFileSync(join(paths.config, 'coordinator.toml'), flavor, { flag: 'a' })
     slipway = start(paths, ['up'])
     expect(await slipway.firstLine, slipway.stderr()).toMatch(/^ready/)
-    const { stdout } = await call(paths, 'token', 'create', 'gitlab')
-    const tokenFile = join(paths.config, 'gitlab.token')
-    writeFileSync(tokenFile, stdout, { mode: 0o600 })
-    config = { flavor: 'small', socket: join(paths.run, 'lease.sock'), token_file: tokenFile, ttl_s: 30 }
+    const socket = join(paths.run, 'lease.sock')
+    config = { flavor: 'small', socket, token_file: await tokenOf(paths, 'gitlab'), ttl_s: 30 }
   })
   afterAll(async () => {
     slipway?.child.kill('SIGTERM')

@@ -1,8 +1,8 @@
 /** A real gitlab-runner's autoscaler with our plugin and real machines of the tiny image: each job has one of its own. */
-import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { tinyImage } from '../conformance/tiny-image.ts'
+import { tokenOf } from '../fleeting/token.ts'
 import { instanceExecutor } from '../gitlab/fleeting.ts'
 import { runnerBinary } from '../gitlab/index.ts'
 import { RealBench } from '../gitlab/real-bench.ts'
@@ -31,16 +31,11 @@ describe.skipIf(binary === undefined || !root)(
 
     /** `[[runners]]` of a runner manager with a token of its own. */
     async function executorOf(paths: Paths, runner: string): Promise<string> {
-      const tokenFile = join(paths.config, `${runner}.token`)
-      if (!existsSync(tokenFile)) {
-        const { stdout } = await call(paths, 'token', 'create', runner)
-        writeFileSync(tokenFile, stdout, { mode: 0o600 })
-      }
       return instanceExecutor({
         pluginConfig: {
           flavor: 'small',
           socket: join(paths.run, 'lease.sock'),
-          token_file: tokenFile,
+          token_file: await tokenOf(paths, runner),
           ttl_s: 60,
         },
         idleCount: IDLE,

@@ -7,7 +7,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { connect } from '../../src/api/index.ts'
 import { goPlugin, instanceGroup } from '../../src/fronts/fleeting/wire/services.ts'
 import { COOKIE, RawPlugin } from '../fleeting/raw-plugin.ts'
-import { call, eventually, layOut, type Paths, remove, type Started, start } from '../up/instance.ts'
+import { tokenOf } from '../fleeting/token.ts'
+import { eventually, layOut, type Paths, remove, type Started, start } from '../up/instance.ts'
 
 const root = process.getuid?.() === 0
 /** gRPC's own numbers. */
@@ -31,8 +32,7 @@ describe.skipIf(!root)('a fleeting plugin', { timeout: 120_000 }, () => {
     mkdirSync(sockets)
     slipway = start(paths, ['up'])
     expect(await slipway.firstLine, slipway.stderr()).toMatch(/^ready/)
-    const { stdout } = await call(paths, 'token', 'create', 'gitlab')
-    writeFileSync(join(paths.config, 'gitlab.token'), stdout, { mode: 0o600 })
+    await tokenOf(paths, 'gitlab')
   })
   afterAll(async () => {
     slipway?.child.kill('SIGTERM')

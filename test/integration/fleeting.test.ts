@@ -1,11 +1,12 @@
 /** The plugin under GitLab's own library, in front of a real coordinator and agent whose machines are simulated. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { connect } from '../../src/api/index.ts'
 import { PluginClient, plugin } from '../fleeting/plugin-client.ts'
 import { fleetingPrograms } from '../fleeting/programs.ts'
+import { tokenOf } from '../fleeting/token.ts'
 import { call, eventually, layOut, type Paths, pidsOf, remove, type Started, start } from '../up/instance.ts'
 
 const programs = await fleetingPrograms()
@@ -27,8 +28,7 @@ describe.skipIf('missing' in programs || !root)('the fleeting plugin', { timeout
     mkdirSync(sockets)
     slipway = start(paths, ['up'])
     expect(await slipway.firstLine, slipway.stderr()).toMatch(/^ready/)
-    await token('one')
-    await token('two')
+    for (const runner of ['one', 'two']) await tokenOf(paths, runner)
   })
 
   afterAll(async () => {
@@ -51,11 +51,6 @@ describe.skipIf('missing' in programs || !root)('the fleeting plugin', { timeout
     for (const { name } of (await admin.call('leaseList', {})).leases)
       await admin.call('leaseRelease', { params: { lease: name } })
   })
-
-  async function token(runner: string): Promise<void> {
-    const { stdout } = await call(paths, 'token', 'create', runner)
-    writeFileSync(join(paths.config, `${runner}.token`), stdout, { mode: 0o600 })
-  }
 
   const configOf = (more: Readonly<Record<string, unknown>> = {}, runner = 'one') => ({
     flavor: 'tiny',
