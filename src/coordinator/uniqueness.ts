@@ -32,8 +32,8 @@ export class Uniqueness {
     const all = Object.entries(shown).flatMap(([what, value]) =>
       value === undefined ? [] : [{ what, seen: { mark: digest(`${what} ${value}`, MARK_BYTES), owner } }],
     )
-    const repeated = all.find(({ seen }) => !this.#isOwn(seen))
-    for (const { seen } of all) this.#note(seen)
+    // Each is claimed, whichever is repeated.
+    const [repeated] = all.filter(({ seen }) => !this.#claim(seen))
     return repeated?.what
   }
 
@@ -46,15 +46,12 @@ export class Uniqueness {
     this.#unwritten.clear()
   }
 
-  #isOwn({ mark, owner }: Seen): boolean {
-    const first = this.#unwritten.get(hex(mark))?.owner ?? this.#store.ownerOf(mark)
-    return first === undefined || hex(first) === hex(owner)
-  }
-
-  #note(seen: Seen): void {
+  /** Remembers whose the mark was first. False: it was another's. */
+  #claim(seen: Seen): boolean {
     const key = hex(seen.mark)
-    if (this.#unwritten.has(key) || this.#store.ownerOf(seen.mark)) return
-    this.#unwritten.set(key, seen)
+    const first = this.#unwritten.get(key)?.owner ?? this.#store.ownerOf(seen.mark)
+    if (first === undefined) this.#unwritten.set(key, seen)
+    return first === undefined || hex(first) === hex(seen.owner)
   }
 }
 
