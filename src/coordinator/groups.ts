@@ -6,7 +6,7 @@
  *   free ──hold──► held (a call is open) ◄──► held (between two calls, GRACE_MS at most) ──► free
  *                      └──────────the caller is gone──────────► free
  */
-import { type Clock, SlipwayError } from '../model/index.ts'
+import { type Clock, SlipwayError, sleep } from '../model/index.ts'
 import type { Caller } from './callers.ts'
 
 export interface GroupHold {
@@ -48,7 +48,7 @@ export class Groups {
     const key = `${caller.runner}/${group}`
     const held = this.#take(key, { group, holder, again })
     held.calls += 1
-    await this.#over(waitMs, signal)
+    await sleep(this.#clock, waitMs, signal).catch(() => undefined)
     held.calls -= 1
     if (!signal.aborted) held.untilMs = this.#clock.now() + GRACE_MS
     else if (held.calls === 0) this.#held.delete(key)
@@ -69,18 +69,5 @@ export class Groups {
     const made: Held = { holder, calls: 0, untilMs: now }
     this.#held.set(key, made)
     return made
-  }
-
-  #over(waitMs: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        cancel()
-        signal.removeEventListener('abort', done)
-        resolve()
-      }
-      const cancel = this.#clock.after(waitMs, done)
-      signal.addEventListener('abort', done, { once: true })
-      if (signal.aborted) done()
-    })
   }
 }
