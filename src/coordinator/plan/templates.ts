@@ -37,7 +37,7 @@ export function wish(draft: Draft): void {
 }
 
 /** What a host says of the templates of a shape. */
-export interface TemplateStanding {
+interface TemplateStanding {
   /** One serves, even if it is to be replaced. */
   readonly ready: boolean
   readonly building: boolean
@@ -45,8 +45,24 @@ export interface TemplateStanding {
   readonly waiting: Extract<HostTemplate, { state: 'waiting' }>['reason'] | undefined
 }
 
-export function standingOf({ templates = [] }: HostFacts, key: string): TemplateStanding {
-  const same = templates.filter(({ shape }) => shapeKey(shape) === key)
+/** By the shape's key. Remembered for as long as the host says the same: it is asked for each machine that is made. */
+function standingOf(facts: HostFacts, key: string): TemplateStanding {
+  const known = standings.get(facts) ?? standingsByKey(facts)
+  standings.set(facts, known)
+  return known.get(key) ?? standingFrom([])
+}
+
+const standings = new WeakMap<HostFacts, ReadonlyMap<string, TemplateStanding>>()
+
+const standingsByKey = ({ templates = [] }: HostFacts): ReadonlyMap<string, TemplateStanding> =>
+  new Map(
+    [...Map.groupBy(templates, ({ shape }) => shapeKey(shape))].map(([key, same]) => [
+      key,
+      standingFrom(same),
+    ]),
+  )
+
+function standingFrom(same: readonly HostTemplate[]): TemplateStanding {
   const blocked = same.find((one) => one.state === 'waiting')
   return {
     ready: same.some(({ state }) => state === 'ready'),
