@@ -185,6 +185,14 @@ export class Draft {
     return Math.min(pool.flavor.idleMin, this.idleTarget(pool))
   }
 
+  /** Pools that leases wait for a machine of, and how many do. */
+  *awaitedPools(): Generator<{ readonly pool: Pool; readonly count: number }> {
+    for (const { pool, waiting, others } of this.#demands.values()) {
+      const count = waiting + others
+      if (count > 0) yield { pool, count }
+    }
+  }
+
   /** Pools that keep idle machines. */
   *idlePools(): Generator<Pool> {
     for (const flavor of this.view.flavors.values()) {
@@ -212,9 +220,9 @@ export class Draft {
     if (this.#last && isSamePool(this.#last.lease, lease)) return this.#last.demand
     const flavor = this.view.flavors.get(lease.flavor)
     if (!flavor) return undefined
-    const { key } = poolOf(lease, flavor)
-    const demand = this.#demands.get(key) ?? { leased: 0, waiting: 0, others: 0 }
-    this.#demands.set(key, demand)
+    const pool = poolOf(lease, flavor)
+    const demand = this.#demands.get(pool.key) ?? { pool, leased: 0, waiting: 0, others: 0 }
+    this.#demands.set(pool.key, demand)
     this.#last = { lease, demand }
     return demand
   }
@@ -236,13 +244,14 @@ export class Draft {
 }
 
 interface MutableDemand {
+  readonly pool: Pool
   leased: number
   waiting: number
   /** Waiting leases whose front has an autoscaler of its own. */
   others: number
 }
 
-const NO_DEMAND: Readonly<MutableDemand> = { leased: 0, waiting: 0, others: 0 }
+const NO_DEMAND: Readonly<Omit<MutableDemand, 'pool'>> = { leased: 0, waiting: 0, others: 0 }
 
 /** By age, then by name: a total order, so that the same view gives the same plan. */
 export const oldestFirst = (a: HeldMachine, b: HeldMachine): number =>

@@ -16,7 +16,7 @@ import {
 } from '../../model/index.ts'
 import { fits, roomFor } from '../placement/embedded.ts'
 import type { Draft } from './draft.ts'
-import { makePool, newestImage, type Pool, poolOf, refusal, specFor } from './pool.ts'
+import { makePool, newestImage, type Pool, refusal, specFor } from './pool.ts'
 import type { HeldBuild, UnbuildReason, Wish } from './view.ts'
 
 /** What was asked for so long ago and not since needs no template. */
@@ -163,13 +163,11 @@ const isOverdue = (draft: Draft, facts: HostFacts, { shape, sinceMs }: Wish): bo
 function mostAwaited(draft: Draft, facts: HostFacts, wishes: readonly Wish[]): Wish | undefined {
   if (wishes.length < 2) return wishes[0]
   const waiting = new Map<string, number>()
-  for (const lease of draft.waiting) {
-    const flavor = draft.view.flavors.get(lease.flavor)
-    const pool = flavor && poolOf(lease, flavor)
-    const image = pool && newestImage(facts, pool.image)
-    if (!pool || !image) continue
+  for (const { pool, count } of draft.awaitedPools()) {
+    const image = newestImage(facts, pool.image)
+    if (!image) continue
     const key = shapeKey(shapeOf(specFor(pool, image)))
-    waiting.set(key, (waiting.get(key) ?? 0) + 1)
+    waiting.set(key, (waiting.get(key) ?? 0) + count)
   }
   const count = ({ shape }: Wish): number => waiting.get(shapeKey(shape)) ?? 0
   return wishes.toSorted((a, b) => count(b) - count(a))[0]
