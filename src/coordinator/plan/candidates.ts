@@ -11,6 +11,7 @@ export interface Named {
 }
 
 export interface Candidates {
+  readonly pool: Pool
   readonly open: readonly { readonly host: HostId; readonly image: HostImage }[]
   /** Why others could not. */
   readonly reasons: readonly string[]
@@ -30,7 +31,7 @@ export function candidates(draft: Draft, named: readonly Named[], pool: Pool): C
     else reasons.push(`${host} ${reason ?? 'rests after failures'}`)
   }
   for (const { host, connected } of draft.view.hosts) if (!connected) reasons.push(`${host} is not connected`)
-  return { open, reasons, trouble: worst }
+  return { pool, open, reasons, trouble: worst }
 }
 
 /** After a failure a host rests; then one machine at a time shows whether it can again. */

@@ -5,7 +5,7 @@
 import { type Failure, type HostId, hasOwnAutoscaler, shapeOf } from '../../model/index.ts'
 import { bestFit, fits, isTaken, roomFor, shortOf } from '../placement/embedded.ts'
 import { beginBuilds, beginOverdueBuilds, endBuilds } from './builds.ts'
-import { candidates, type Named } from './candidates.ts'
+import { type Candidates, candidates, type Named } from './candidates.ts'
 import type { Draft } from './draft.ts'
 import { type Pool, poolOf, specFor } from './pool.ts'
 import { Room } from './room.ts'
@@ -97,7 +97,8 @@ function supplyIdle(supply: Supply, pool: Pool): void {
   const { ready, making } = draft.stock(pool)
   const missing = draft.idleTarget(pool) - ready.length - Math.max(0, making.length - draft.made(pool))
   for (let made = 0; made < missing; made += 1) {
-    if (!supply.room.underLimit(pool.flavor) || heldBack(supply, pool) || make(supply, pool, 'idle')) return
+    if (!supply.room.underLimit(pool.flavor) || heldBack(supply, pool)) return
+    if (make(supply, candidates(draft, supply.named, pool), 'idle')) return
   }
 }
 
@@ -116,8 +117,8 @@ function supplyLease(supply: Supply, pool: Pool, lease: WaitingLease): Failure |
     return held
   }
   const { room } = supply
-  const possible = candidates(supply.draft, supply.named, pool).open.length > 0
-  if (possible && !room.underLimit(flavor)) {
+  const possible = candidates(draft, supply.named, pool)
+  if (possible.open.length > 0 && !room.underLimit(flavor)) {
     const reason: Failure = { code: 'too_busy', args: { what: `flavor ${flavor.name}`, limit: flavor.limit } }
     while (!room.willBeUnderLimit(flavor)) {
       const oldest = firstOfFlavor(supply, flavor.name)
@@ -128,12 +129,12 @@ function supplyLease(supply: Supply, pool: Pool, lease: WaitingLease): Failure |
     else supply.exhausted.set(pool.key, reason)
     return reason
   }
-  const reason = make(supply, pool, 'job')
+  const reason = make(supply, possible, 'job')
   if (!reason) return undefined
-  const told = makeRoom(supply, pool)
+  const told = makeRoom(supply, possible)
   if (told !== undefined) return withDetail(reason, told)
   const waitedMs = draft.view.wallMs - lease.askedAtMs
-  const host = waitedMs > HOLD_AFTER_MS ? hold(supply, pool) : undefined
+  const host = waitedMs > HOLD_AFTER_MS ? hold(supply, possible) : undefined
   const final = host === undefined ? reason : withDetail(reason, `${host} keeps what becomes free for it`)
   supply.exhausted.set(pool.key, final)
   return final
@@ -152,10 +153,10 @@ function heldBack({ draft, named }: Supply, pool: Pool): Failure | undefined {
  * Names one machine of the pool where it fits best, rather where it is cloned than where it boots; else says what each
  * host lacks. One that nobody waits for is not booted where a template is on its way.
  */
-function make(supply: Supply, pool: Pool, purpose: 'job' | 'idle'): Failure | undefined {
+function make(supply: Supply, possible: Candidates, purpose: 'job' | 'idle'): Failure | undefined {
   const { draft, room } = supply
+  const { pool, open, reasons, trouble } = possible
   const need = roomFor(pool.flavor)
-  const { open, reasons, trouble } = candidates(draft, supply.named, pool)
   const roomy = open.flatMap(({ host, image }) => {
     const candidate = room.host(host)
     const spec = specFor(pool, image)
@@ -181,10 +182,10 @@ function make(supply: Supply, pool: Pool, purpose: 'job' | 'idle'): Failure | un
 }
 
 /** Waits for room that is coming, or lets others go on the host where the fewest must. Says which; undefined: neither helps. */
-function makeRoom(supply: Supply, pool: Pool): string | undefined {
-  const { draft, room } = supply
+function makeRoom(supply: Supply, { pool, open }: Candidates): string | undefined {
+  const { room } = supply
   const need = roomFor(pool.flavor)
-  const hosts = candidates(draft, supply.named, pool).open.map(({ host }) => host)
+  const hosts = open.map(({ host }) => host)
   const coming = hosts.find((host) => room.willFit(host, need))
   const choice = coming ? { host: coming, all: [] } : fewestYielding(supply, hosts, need)
   if (!choice) return undefined
@@ -194,10 +195,10 @@ function makeRoom(supply: Supply, pool: Pool): string | undefined {
 }
 
 /** The host that lacks least collects room for it from now on, which nobody who came later gets. */
-function hold({ draft, room, held, named }: Supply, pool: Pool): HostId | undefined {
+function hold({ room, held }: Supply, { pool, open }: Candidates): HostId | undefined {
   const need = roomFor(pool.flavor)
-  const [nearest] = candidates(draft, named, pool)
-    .open.flatMap(({ host }) => room.host(host) ?? [])
+  const [nearest] = open
+    .flatMap(({ host }) => room.host(host) ?? [])
     .filter(({ host, capacity }) => !held.has(host) && fits(capacity, need))
     .sort((a, b) => b.free.memoryMiB - a.free.memoryMiB || (a.host < b.host ? -1 : 1))
   if (!nearest) return undefined
