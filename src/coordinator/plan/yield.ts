@@ -28,22 +28,23 @@ export function fewestYielding(
   hosts: readonly HostId[],
   need: Capacity,
 ): { readonly host: HostId; readonly all: readonly Yielding[] } | undefined {
+  const onHost = Map.groupBy(yielding(ground), hostOf)
   return hosts
     .flatMap((host) => {
-      const all = yieldingOn(ground, host, need)
+      const all = firstEnough(onHost.get(host) ?? [], (freed) => ground.room.willFit(host, need, freed))
       return all ? [{ host, all }] : []
     })
     .sort((a, b) => a.all.length - b.all.length)[0]
 }
 
-function yieldingOn(ground: Ground, host: HostId, need: Capacity): readonly Yielding[] | undefined {
-  const chosen: Yielding[] = []
+function firstEnough(
+  all: readonly Yielding[],
+  isEnough: (freed: Capacity) => boolean,
+): readonly Yielding[] | undefined {
   let freed = NO_ROOM
-  for (const one of yielding(ground)) {
-    if (hostOf(one) !== host) continue
-    chosen.push(one)
+  for (const [index, one] of all.entries()) {
     freed = plus(freed, roomFor(one.kind === 'machine' ? one.machine.spec : one.build.shape))
-    if (ground.room.willFit(host, need, freed)) return chosen
+    if (isEnough(freed)) return all.slice(0, index + 1)
   }
   return undefined
 }
