@@ -45,6 +45,8 @@ export const endpoints = {
 
 export type EndpointName = keyof typeof endpoints
 
+export const endpointNames = Object.keys(endpoints).filter((name): name is EndpointName => name in endpoints)
+
 /** A machine's live console: a WebSocket on the admin socket, binary frames both ways. */
 export const CONSOLE_PATH = '/v1/machines/:machine/console'
 

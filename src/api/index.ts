@@ -5,6 +5,7 @@ export {
   AGENT_STREAM_PATH,
   CONSOLE_PATH,
   type EndpointName,
+  endpointNames,
   endpoints,
   OPENAPI_PATH,
   type Scope,

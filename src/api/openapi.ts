@@ -3,7 +3,7 @@
  * their schemas: nothing is written twice. `generated/openapi.json` is what it gives, held to it by a test.
  */
 import { z } from 'zod'
-import { type EndpointName, endpoints } from './endpoints.ts'
+import { type EndpointName, endpointNames, endpoints } from './endpoints.ts'
 import { leaseView, machineView, problem, schemas } from './schemas.ts'
 import { access, failure, timeline } from './shapes.ts'
 
@@ -12,7 +12,7 @@ type Json = Readonly<Record<string, unknown>>
 /** `version`: Slipway's. */
 export function openApi(version: string): Json {
   const paths: Record<string, Record<string, Json>> = {}
-  for (const name of names) {
+  for (const name of endpointNames) {
     const { method, path } = endpoints[name]
     const written = path.replace(/:(\w+)/g, '{$1}')
     paths[written] = { ...paths[written], [method.toLowerCase()]: operation(name) }
@@ -94,12 +94,12 @@ const nameOf = new Map(Object.entries(NAMED).map(([name, schema]) => [schema, na
 const replyName = (name: EndpointName): string => nameOf.get(schemas[name].reply) ?? `${name}.reply`
 
 function replies(): Json {
-  const own = names.map((name) => [replyName(name), schemas[name].reply] as const)
+  const own = endpointNames.map((name) => [replyName(name), schemas[name].reply] as const)
   return components(new Map([...Object.entries(NAMED), ...own]), 'output')
 }
 
 function bodies(): Json {
-  const posts = names.filter((name) => endpoints[name].method === 'POST' && !isEmpty(name))
+  const posts = endpointNames.filter((name) => endpoints[name].method === 'POST' && !isEmpty(name))
   return components(new Map(posts.map((name) => [bodyName(name), schemas[name].body] as const)), 'input')
 }
 
@@ -114,6 +114,3 @@ function components(named: ReadonlyMap<string, z.ZodType>, io: 'input' | 'output
 
 /** A heartbeat says nothing but that it came. */
 const isEmpty = (name: EndpointName): boolean => Object.keys(schemas[name].body.shape).length === 0
-
-const isEndpointName = (name: string): name is EndpointName => name in endpoints
-const names = Object.keys(endpoints).filter(isEndpointName)

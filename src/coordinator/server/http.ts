@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
-import { type EndpointName, endpoints, OPENAPI_PATH, type Scope } from '../../api/index.ts'
+import { type EndpointName, endpointNames, endpoints, OPENAPI_PATH, type Scope } from '../../api/index.ts'
 import { openApi, schemas } from '../../api/server.ts'
 import { type Failure, SlipwayError } from '../../model/index.ts'
 import type { Caller } from '../callers.ts'
@@ -34,7 +34,7 @@ export interface HttpOptions {
 export function makeHttp({ log, ...options }: HttpOptions): FastifyInstance {
   const app = makeServer(log)
   const { scope, coordinator } = options
-  for (const name of Object.keys(endpoints).filter(isEndpointName)) {
+  for (const name of endpointNames) {
     if (scope === 'admin' || endpoints[name].scope === 'lease') route(app, name, options)
   }
   if (scope === 'admin') {
@@ -163,5 +163,3 @@ function refuseConnection(error: Error & { readonly code?: string }, socket: Soc
   const head = `HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}`
   socket.end(`${head}\r\nconnection: close\r\n\r\n${body}`)
 }
-
-const isEndpointName = (name: string): name is EndpointName => name in endpoints
