@@ -38,8 +38,11 @@ export function makeHttp({ log, ...options }: HttpOptions): FastifyInstance {
     if (scope === 'admin' || endpoints[name].scope === 'lease') route(app, name, options)
   }
   if (scope === 'admin') {
-    const described = JSON.stringify(openApi(coordinator.health().version))
-    app.get(OPENAPI_PATH, (_, reply) => reply.type('application/json; charset=utf-8').send(described))
+    let described: string | undefined
+    app.get(OPENAPI_PATH, (_, reply) => {
+      described ??= JSON.stringify(openApi(coordinator.health().version))
+      return reply.type('application/json; charset=utf-8').send(described)
+    })
   }
   return app
 }
