@@ -6,7 +6,7 @@ import { parseDuration } from './duration.ts'
 import { Zone } from './local-time.ts'
 import { parseRunnerCron } from './runner-cron.ts'
 
-export const PERIODS_MAX = 50
+const EXPRESSIONS_MAX = 50
 const CRON_CHARS_MAX = 200
 const ZONE_CHARS_MAX = 64
 
@@ -27,7 +27,7 @@ export const periodsIn = (parse: (text: string) => Cron) =>
         }),
     )
     .min(1, 'names no period: leave it out, or write when it holds')
-    .max(PERIODS_MAX)
+    .max(EXPRESSIONS_MAX)
 
 export const zone = z
   .string()

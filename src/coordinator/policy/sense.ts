@@ -1,5 +1,5 @@
 /** What in a flavor's policy makes no sense: mistakes, which are refused, and what is without effect, which is said. */
-import { buildsOf, type PolicyKeys } from './config.ts'
+import { buildsOf, idleOf, type PolicyKeys } from './config.ts'
 
 export interface Mistake {
   readonly path: readonly (string | number)[]
@@ -22,7 +22,7 @@ const DOCKER_MACHINE: readonly (keyof PolicyKeys)[] = [
 
 /** Contradictions of a flavor that may have `limit` machines. */
 export function mistakesOf(keys: PolicyKeys, limit: number): readonly Mistake[] {
-  const base = { ...keys, idle_count: keys.idle_count ?? keys.idle }
+  const base = { ...keys, idle_count: idleOf(keys) }
   const both = keys.idle !== undefined && keys.idle_count !== undefined
   const mixed = keys.autoscaler ? DOCKER_MACHINE.filter((key) => keys[key] !== undefined) : []
   return [
@@ -67,7 +67,7 @@ export function idleWords(keys: PolicyKeys): readonly string[] {
     ...(keys.isolation === 'waived' && buildsOf(keys) === 1
       ? ['isolation has no effect: max_builds is 1']
       : []),
-    ...machineWords('', { ...keys, idle_count: keys.idle_count ?? keys.idle }),
+    ...machineWords('', { ...keys, idle_count: idleOf(keys) }),
     ...autoscaling.flatMap((each, index) => machineWords(`autoscaling[${index}].`, each)),
     ...hidden('autoscaling', autoscaling),
     ...hidden(
