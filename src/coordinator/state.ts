@@ -1,27 +1,27 @@
 /** What the coordinator knows at this moment. Leases are mirrored in the store; the rest is rediscovered from hosts. */
-import {
-  type Failure,
-  type FlavorName,
-  type HostFacts,
-  type HostId,
-  type LeaseId,
-  type MachineId,
-  type Reservation,
-  type ReservationId,
-  shapeKey,
-  type TemplateShape,
-  type TimelineStep,
+import type {
+  Failure,
+  FlavorName,
+  HostFacts,
+  HostId,
+  LeaseId,
+  MachineId,
+  Reservation,
+  ReservationId,
+  TemplateShape,
+  TimelineStep,
 } from '../model/index.ts'
 import { Memory } from './forecast.ts'
 import { roomFor } from './placement/embedded.ts'
-import type {
-  AskedFor,
-  GrantedLease,
-  HeldBuild,
-  HeldMachine,
-  Trouble,
-  WaitingLease,
-  Wish,
+import {
+  type AskedFor,
+  type GrantedLease,
+  type HeldBuild,
+  type HeldMachine,
+  renewWishes,
+  type Trouble,
+  type WaitingLease,
+  type Wish,
 } from './plan/index.ts'
 import type { AgentLink } from './ports.ts'
 
@@ -177,9 +177,8 @@ export class State {
   }
 
   /** What the host shall have templates of; it hears of it with the next wanted set. */
-  wish(host: Host, shapes: readonly TemplateShape[], sinceMs: number): void {
-    const known = new Map(host.wishes.map((one) => [shapeKey(one.shape), one]))
-    host.wishes = shapes.map((shape) => known.get(shapeKey(shape)) ?? { shape, sinceMs })
+  wish(host: Host, shapes: readonly TemplateShape[], now: number): void {
+    host.wishes = renewWishes(host.wishes, shapes, now)
     host.dirty = true
   }
 

@@ -5,7 +5,6 @@ import {
   type HostId,
   hasOwnAutoscaler,
   type LeaseId,
-  shapeKey,
   type TemplateShape,
 } from '../../model/index.ts'
 import { type Demand, fixedIdle, idleTarget, type Rules, surplus } from '../policy/index.ts'
@@ -22,6 +21,7 @@ import type {
   WaitingLease,
   Wish,
 } from './view.ts'
+import { renewWishes } from './wishes.ts'
 
 /** Unleased machines of one pool on connected hosts, oldest first. */
 export interface Stock {
@@ -113,9 +113,7 @@ export class Draft {
   }
 
   wish(host: HostId, shapes: readonly TemplateShape[]): void {
-    const known = new Map((this.wishes.get(host) ?? []).map((one) => [shapeKey(one.shape), one]))
-    const wishes = shapes.map((shape) => known.get(shapeKey(shape)) ?? { shape, sinceMs: this.now })
-    this.wishes.set(host, wishes)
+    this.wishes.set(host, renewWishes(this.wishes.get(host) ?? [], shapes, this.now))
     this.steps.push({ do: 'wish', host, shapes })
   }
 

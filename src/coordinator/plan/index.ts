@@ -14,3 +14,4 @@ export type {
   WaitingLease,
   Wish,
 } from './view.ts'
+export { renewWishes } from './wishes.ts'
