@@ -8,7 +8,7 @@ import { type ModelMachine, turnOfDockerMachine } from '../../../test/policy/doc
 import { requiredByTaskscaler } from '../../../test/policy/taskscaler.ts'
 import { type HostId, parseId } from '../../model/index.ts'
 import { roomFor } from '../placement/embedded.ts'
-import { type HeldMachine, plan, type View } from '../plan/index.ts'
+import { type HeldMachine, makePool, plan, specFor, type View } from '../plan/index.ts'
 import type { Standing } from './policies.ts'
 import type { MachineRules, TaskscalerRules } from './rules.ts'
 
@@ -83,12 +83,10 @@ function turnOfPlan(pool: Pool, standing: Standing): { readonly removed: number;
 const PLENTY = { vcpus: 1_000, memoryMiB: 10_000_000, diskMiB: 10_000_000 }
 
 function heldMachine(state: HeldMachine['state'], ageMs: number, n: number): HeldMachine {
-  const { vcpus, memoryMiB, diskGiB, network, allowEmulation } = flavor
-  const spec = { flavor: flavor.name, image: anyImage().digest, trustDomain: domain }
   return {
     machine: parseId('MachineId', `m-${ulid(n)}`),
     reservation: parseId('ReservationId', `r-${ulid(n)}`),
-    spec: { ...spec, vcpus, memoryMiB, diskGiB, network, allowEmulation },
+    spec: specFor(makePool(flavor, flavor.image, domain), anyImage()),
     host,
     state,
     made: state !== 'creating',
