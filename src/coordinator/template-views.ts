@@ -27,8 +27,8 @@ export function missingTemplate(
   state: State,
   flavor: Flavor,
 ): NonNullable<LeaseView['waiting']>['template'] {
+  const pool = makePool(flavor, lease.image ?? flavor.image, lease.owner.trustDomain)
   const standing = [...state.hosts.values()].flatMap(({ host, facts }) => {
-    const pool = makePool(flavor, lease.image ?? flavor.image, lease.owner.trustDomain)
     const image = facts && newestImage(facts, pool.image)
     if (!image) return []
     const key = shapeKey(shapeOf(specFor(pool, image)))
