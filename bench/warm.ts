@@ -174,7 +174,8 @@ function report(samples: Samples, load: readonly number[]): void {
   record('warm', { guest, samples: samples.toJSON(), load, ratios })
   for (const [name, ratio] of Object.entries(ratios)) {
     const { least, most } = BOUNDS[name] ?? {}
-    const kept = !(ratio < (least ?? 0)) && !(ratio > (most ?? Number.POSITIVE_INFINITY))
+    // A ratio that could not be taken is not kept.
+    const kept = ratio >= (least ?? 0) && ratio <= (most ?? Number.POSITIVE_INFINITY)
     const bound = least !== undefined ? `, at least ${least}` : most !== undefined ? `, at most ${most}` : ''
     console.log(`${name} ${ratio.toFixed(2)}${bound}${kept ? '' : ': NOT KEPT'}`)
     if (!kept) process.exitCode = 1

@@ -131,7 +131,10 @@ async function copy(options: TakeOver, { partial, from, identity }: Copy): Promi
     target,
     heard: ({ copied, saved }) => {
       if (copied !== undefined) watch.copied(copied, sizeBytes)
-      if (saved !== undefined) saving = saving.then(() => partial.save(saved))
+      if (saved === undefined) return
+      saving = saving.then(() => partial.save(saved))
+      // It is awaited below; one that fails before that must not end the process.
+      saving.catch(() => undefined)
     },
   }).finally(() => saving)
   if (!sameIdentity(identity, await identityOf(source))) throw refused(file, 'it changed while it was read')

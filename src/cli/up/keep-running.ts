@@ -8,7 +8,8 @@
 import { type Clock, SlipwayError, sleep } from '../../model/index.ts'
 
 const BACK_OFF_MS_MIN = 100
-const BACK_OFF_MS_MAX = 5_000
+/** Little enough that an agent that is killed again and again is in control within 5 s each time. */
+const BACK_OFF_MS_MAX = 1_000
 /**
  * A child that served this long is forgiven its earlier deaths: what kills it came from outside, and will be over. One
  * that dies of itself does so as soon as it is ready, or sooner.
