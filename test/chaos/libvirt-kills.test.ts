@@ -72,7 +72,7 @@ async function traces(): Promise<readonly string[]> {
   )
   return [
     ...(await inside(join(stateDir, 'machines'), /./)),
-    ...(await inside(join(runDir, 'slots'), /./)),
+    ...(await inside(join(runDir, 'slots'), /^\d/)),
     ...(await inside(join(runDir, 'libvirtd/lib/qemu'), /^domain-/)),
     ...(await inside(join(runDir, 'libvirtd/run/qemu'), /slw/)),
     ...(await inside(join(runDir, 'libvirtd/run/qemu/channel'), /./)),

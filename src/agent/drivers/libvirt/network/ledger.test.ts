@@ -29,13 +29,38 @@ describe('the ledger of slots', () => {
     expect(await later.slotOf(machine)).toBe(1)
     expect(await later.hold()).toBe(2)
   })
-  test('gives a released slot again', async () => {
+  test('gives a released slot again, after all others', async () => {
     await ledger.assign(await ledger.hold(), machine)
     await ledger.release(1)
     await ledger.release(1)
     expect(await ledger.slotOf(machine)).toBeUndefined()
-    expect(await ledger.hold()).toBe(1)
+    expect([await ledger.hold(), await ledger.hold(), await ledger.hold()]).toEqual([2, 3, 1])
   })
+  test('leaves out of its turn what somebody has', async () => {
+    await ledger.assign(await ledger.hold(), machine)
+    for (const slot of [2, 3, 2, 3]) {
+      expect(await ledger.hold()).toBe(slot)
+      await ledger.release(slot)
+    }
+  })
+  test('goes on after a restart where it was', async () => {
+    for (const slot of [1, 2]) {
+      expect(await ledger.hold()).toBe(slot)
+      await ledger.release(slot)
+    }
+    const later = new SlotLedger(dir, 3)
+    await later.prepare()
+    expect(await later.hold()).toBe(3)
+  })
+  test.each(['', 'x', '-7', '1.5', '3', '99', 'Infinity'])(
+    'begins with the first slot where the last one is noted as %j',
+    async (noted) => {
+      writeFileSync(join(dir, 'last'), noted)
+      await ledger.prepare()
+      expect([await ledger.hold(), await ledger.hold(), await ledger.hold()]).toEqual([1, 2, 3])
+      await expect(ledger.hold()).rejects.toMatchObject({ code: 'too_busy' })
+    },
+  )
   test('does not believe a file that names no machine, yet leaves its slot alone', async () => {
     writeFileSync(join(dir, '1'), '../../etc')
     writeFileSync(join(dir, '2.new'), machine)

@@ -12,6 +12,8 @@ export class SlotLedger {
   readonly #max: number
   /** Slots that a namespace is being made for, or lies in stock for: taken, but nobody's yet. */
   readonly #held = new Set<number>()
+  /** The slot held last, of an earlier agent too once prepared. */
+  #last = SLOT_MIN - 1
 
   constructor(dir: string, max: number) {
     this.#dir = dir
@@ -20,14 +22,22 @@ export class SlotLedger {
 
   async prepare(): Promise<void> {
     await mkdir(this.#dir, { recursive: true, mode: 0o700 })
+    const last = Number(await readFile(join(this.#dir, LAST), 'utf8').catch(() => ''))
+    if (Number.isInteger(last)) this.#last = last
   }
 
-  /** The lowest slot that nobody has; the caller holds it until `assign` or `release`. */
+  /**
+   * The next slot in turn that nobody has; the caller holds it until `assign` or `release`. One that was released comes
+   * last: who still has the address of its last machine, such as a runner, shall not meet the next one there.
+   */
   async hold(): Promise<number> {
-    const assigned = new Set((await this.#numbers()).map(String))
-    for (let slot = SLOT_MIN; slot <= this.#max; slot++) {
-      if (this.#held.has(slot) || assigned.has(String(slot))) continue
+    const assigned = new Set(await this.#numbers())
+    for (const slot of inTurn(this.#last, this.#max)) {
+      if (this.#held.has(slot) || assigned.has(slot)) continue
       this.#held.add(slot)
+      this.#last = slot
+      // Only a hint to the next agent, which begins at the first slot without it.
+      await writeFile(join(this.#dir, LAST), String(slot), { mode: 0o600 }).catch(() => undefined)
       return slot
     }
     throw new SlipwayError('too_busy', { what: 'this host', limit: this.#max - SLOT_MIN + 1 })
@@ -75,4 +85,14 @@ export class SlotLedger {
     const text = await readFile(join(this.#dir, String(slot)), 'utf8').catch(() => '')
     return isId('MachineId', text) ? text : undefined
   }
+}
+
+/** Beside the slots' files, whose names are numbers. */
+const LAST = 'last'
+
+/** All slots once, beginning behind `last`. */
+function* inTurn(last: number, max: number): Generator<number> {
+  const first = last >= SLOT_MIN && last < max ? last + 1 : SLOT_MIN
+  for (let slot = first; slot <= max; slot++) yield slot
+  for (let slot = SLOT_MIN; slot < first; slot++) yield slot
 }
