@@ -54,6 +54,8 @@ describe.skipIf('missing' in programs || !root)('the plugin and real machines', 
     await runner.init()
     await runner.increase(1)
     const [instance = ''] = await runner.running(1, BOOT_MS)
+    // Nobody stands between, and it outlives the plugin.
+    expect((await runner.connectInfo(instance)).internal_addr).not.toContain('127.0.0.1')
     expect(await runner.ask({ do: 'run', instance, shell: 'cat; echo hi; id -un' })).toMatch(/^hi\nroot/)
     expect(await runner.tell({ do: 'run', instance, shell: 'exit 42' })).toMatchObject({
       error: expect.stringContaining('42'),

@@ -38,8 +38,11 @@ export class PluginClient implements AsyncDisposable {
   readonly #exited: Promise<unknown>
   #log = ''
 
-  constructor({ client, config, env = {} }: ClientOptions) {
-    this.#child = spawn(client, [plugin, typeof config === 'string' ? config : JSON.stringify(config)], {
+  constructor({ client, config, env = {}, namespace }: ClientOptions) {
+    const text = typeof config === 'string' ? config : JSON.stringify(config)
+    const inside = namespace === undefined ? [] : ['ip', 'netns', 'exec', namespace]
+    const [program = client, ...args] = [...inside, client, plugin, text]
+    this.#child = spawn(program, args, {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
     })
@@ -114,4 +117,6 @@ export interface ClientOptions {
   readonly client: string
   readonly config: unknown
   readonly env?: Readonly<Record<string, string>>
+  /** Network namespace, and with that the host, it runs on. */
+  readonly namespace?: string
 }

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
 import { rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
 import { endpoints, type LeaseView, type Reply } from '../../src/api/index.ts'
 import { schemas } from '../../src/api/server.ts'
 import {
@@ -31,6 +32,22 @@ export class LeaseServer {
   onAsk: (server: LeaseServer, name: string) => void = (server, name) => server.grant(name)
   /** What was called, in order: `leaseAsk gitlab-1-…`. */
   readonly calls: string[] = []
+  readonly flavors: Reply<'flavorList'>['flavors'] = [
+    {
+      name: parseId('FlavorName', 'small'),
+      image: 'tiny',
+      vcpus: 1,
+      memoryMiB: 256,
+      diskGiB: 4,
+      network: { allow: [] },
+      limit: 10,
+      idle: 0,
+      idleMin: 0,
+      idleAgeMsMax: 0,
+      sharing: 'none',
+      allowEmulation: true,
+    },
+  ]
   /** Live leases at most. */
   limit = 100
   readonly #leases = new Map<string, LeaseView>()
@@ -120,6 +137,14 @@ export class LeaseServer {
       )
       if (live.length >= this.limit) return refuse('too_busy', { what: 'runner test', limit: this.limit })
       return reply(200, this.#ask(body))
+    }
+    if (endpoint === 'leaseList')
+      return reply(200, { leases: [...this.#leases.values()].filter(({ state }) => state !== 'ended') })
+    if (endpoint === 'flavorList') return reply(200, { flavors: this.flavors })
+    if (endpoint === 'groupHold') {
+      const { waitMs } = schemas.groupHold.body.parse(JSON.parse(await text(request)))
+      await Promise.race([once(response, 'close'), delay(waitMs, undefined, { ref: false })])
+      return reply(200, {})
     }
     const lease = this.#leases.get(name)
     if (lease === undefined) return refuse('not_found', { kind: 'lease', name })

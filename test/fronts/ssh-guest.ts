@@ -31,14 +31,14 @@ export class SshGuest {
     this.#directory = directory
   }
 
-  async start(): Promise<void> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve))
+  async start(address = '127.0.0.1'): Promise<void> {
+    await new Promise<void>((resolve) => this.#server.listen(0, address, resolve))
   }
 
   get access(): Reply<'leaseAccess'> {
-    const { port } = this.#server.address() as AddressInfo
+    const { address, port } = this.#server.address() as AddressInfo
     const { public: hostKey } = this.#host
-    return { address: '127.0.0.1', port, user: 'root', hostKey, privateKey: this.#user.private }
+    return { address, port, user: 'root', hostKey, privateKey: this.#user.private }
   }
 
   /** Commands that still run. */

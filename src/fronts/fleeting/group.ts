@@ -8,6 +8,7 @@ import {
   type Access,
   type Clock,
   errorTable,
+  type HostId,
   type LeaseName,
   Secret,
   SlipwayError,
@@ -108,6 +109,12 @@ export class Group {
     await this.decrease([...this.#unused], signal)
   }
 
+  /** Nobody shall be let into this machine any more; the runner is told that the instance is over. */
+  async condemn(instance: string, signal: AbortSignal): Promise<void> {
+    const params = { lease: this.#own(instance) }
+    await this.#within(CHANGE_MS).call('leaseRelease', { params, signal }).catch(ignoreGone)
+  }
+
   /** How to reach the instance's machine; only its lease's owner may know, only while it is granted. */
   async access(instance: string, signal: AbortSignal): Promise<Access> {
     const passing = new Set([...AWAY, 'host_away' as const])
@@ -115,6 +122,12 @@ export class Group {
     const params = { lease: this.#own(instance) }
     const { privateKey, ...access } = await client.call('leaseAccess', { params, signal })
     return { ...access, privateKey: new Secret(privateKey) }
+  }
+
+  /** Whose machine the instance is; undefined while it has none. */
+  async hostOf(instance: string, signal: AbortSignal): Promise<HostId | undefined> {
+    const params = { lease: this.#own(instance) }
+    return (await this.#within(LIST_MS).call('leaseGet', { params, signal })).host
   }
 
   /** Throws what is wrong with the instance: its lease is over, or nobody opens its door. */

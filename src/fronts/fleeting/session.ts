@@ -4,15 +4,17 @@
  *   started ──Init──► open ──Shutdown, the runner's death, the group taken over──► over
  *      └──Init refused─┘ (may be tried again)
  */
+import { networkInterfaces } from 'node:os'
 import { type Client, connect } from '../../api/index.ts'
-import { type Clock, SlipwayError } from '../../model/index.ts'
+import { type Access, type Clock, SlipwayError } from '../../model/index.ts'
 import { Group } from './group.ts'
 import type { Env } from './handshake.ts'
-import type { Log } from './log.ts'
+import { failureFields, type Log } from './log.ts'
 import { takeName } from './name-hold.ts'
 import { type PluginConfig, readPluginConfig, readToken } from './plugin-config.ts'
 import type { Answers } from './server.ts'
 import { steady } from './steady.ts'
+import { isOnThisHost, Tunnels } from './tunnel/index.ts'
 import { keepVigil } from './vigil.ts'
 
 export interface SessionParts {
@@ -29,6 +31,7 @@ export interface SessionParts {
 
 interface Open {
   readonly group: Group
+  readonly tunnels: Tunnels
   readonly maxSize: number
   /** What Init was called with. */
   readonly asked: string
@@ -71,14 +74,22 @@ export function openSession(parts: SessionParts): Answers {
       const { maxSize, group } = open
       return { id: `slipway/${group.name}`, maxSize, version: parts.version, buildInfo: '' }
     },
-    update: async (signal) => needed().group.update(signal),
+    async update(signal) {
+      const { group, tunnels } = needed()
+      const list = await group.update(signal)
+      tunnels.keep(list.filter(({ state }) => state === 'running').map(({ instance }) => instance))
+      return list
+    },
     increase: async ({ n }, signal) => ({ succeeded: await needed().group.increase(n, signal) }),
-    decrease: async ({ instances }, signal) => ({
-      succeeded: await needed().group.decrease(instances, signal),
-    }),
+    async decrease({ instances }, signal) {
+      const { group, tunnels } = needed()
+      const succeeded = await group.decrease(instances, signal)
+      tunnels.close(succeeded)
+      return { succeeded }
+    },
     async connectInfo({ instance }, signal) {
-      const { group, connector } = needed()
-      const { address, port, user, privateKey } = await group.access(instance, signal)
+      const { connector, ...open } = needed()
+      const { address, port, user, privateKey } = await reach(open, instance, signal)
       const at = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
       return {
         connector: {
@@ -93,8 +104,6 @@ export function openSession(parts: SessionParts): Answers {
           timeout: connector.timeout || TIMEOUT_DEFAULT,
           protocolPort: BigInt(port),
         },
-        // The runner checks no host key. On this host nobody stands between it and the machine's own namespace; an
-        // address on another host would have to be the near end of a tunnel that checks it.
         internalAddr: at,
         externalAddr: at,
         expires: BigInt(Math.floor((parts.clock.wall() + ACCESS_LASTS_MS) / 1_000)),
@@ -131,10 +140,38 @@ async function begin(parts: SessionParts, request: InitRequest, signal: AbortSig
   parts.log.info('the group is open', { group: config.group, flavor: config.flavor, max_size: maxSize })
   return {
     group,
+    tunnels: openTunnels(parts, group),
     maxSize,
     asked: request.config.toString('base64'),
     connector: { os, arch, keepalive, timeout },
   }
+}
+
+/**
+ * The way into the instance's machine. The runner checks no host key: a machine of this host it reaches itself, since
+ * nobody stands between, and its jobs outlive a plugin that is killed; any other through a tunnel that checks the key.
+ */
+async function reach(
+  { group, tunnels }: Pick<Open, 'group' | 'tunnels'>,
+  instance: string,
+  signal: AbortSignal,
+): Promise<Access> {
+  const [access, host] = await Promise.all([group.access(instance, signal), group.hostOf(instance, signal)])
+  if (host !== undefined && isOnThisHost({ address: access.address, host }, networkInterfaces()))
+    return access
+  return { ...access, ...(await tunnels.to(instance, access)) }
+}
+
+function openTunnels({ log, signal }: SessionParts, group: Group): Tunnels {
+  const onFailure = (instance: string, error: SlipwayError): void => {
+    const fields = { instance, ...failureFields(error) }
+    log.error('a connection to a machine failed', fields)
+    if (error.code !== 'host_key_mismatch') return
+    group
+      .condemn(instance, signal)
+      .catch((cause: unknown) => log.warn('its machine could not be given back', failureFields(cause)))
+  }
+  return new Tunnels({ restMs: ACCESS_LASTS_MS, signal, onFailure })
 }
 
 /** What the runner may set and machines do not have is refused, rather than found out job by job. */

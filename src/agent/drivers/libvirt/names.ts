@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { uplinkPrefix } from '../../../guest/index.ts'
 import type { HostId } from '../../../model/index.ts'
 import { sharedName } from '../resource-name.ts'
 
@@ -19,10 +19,7 @@ export const slotName = (host: HostId, slot: number): string => sharedName(host,
 export const parseSlotName = (host: HostId, name: string): number | undefined =>
   slotNumber(name, sharedName(host, ''))
 
-/** Interface names have 15 characters: the host is a digest in them, the slot follows in decimal. */
-export const uplinkPrefix = (host: HostId): string =>
-  `sw${createHash('sha256').update(host).digest('hex').slice(0, 6)}.`
-
+/** The slot follows in decimal. */
 export const uplinkName = (host: HostId, slot: number): string => `${uplinkPrefix(host)}${slot}`
 
 export const parseUplinkName = (host: HostId, name: string): number | undefined =>

@@ -1,0 +1,2 @@
+export { isOnThisHost } from './on-this-host.ts'
+export { Tunnels } from './tunnels.ts'
