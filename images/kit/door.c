@@ -22,20 +22,28 @@ enum {
   CLOSE_DEADLINE_MS = 5 * 1000,
 };
 
-// Not through systemd: a `systemctl start` that waits costs a second under emulation. `-r` saves sshd one exec a login.
-// `-E` keeps its words out of the journal, whose daemon would wake up for each of them.
-// dropbear's `-R` makes a key of another kind for a client that likes it better, as those written in Go do: without it
-// dropbear 2022.83 offers RSA without having a key, and dies of it. Our own clients ask for the key made here.
-static char *const SERVERS[][9] = {
-    {"/usr/sbin/sshd", "-D", "-r", "-E", "/var/log/sshd.log", NULL},
-    {"/usr/sbin/dropbear", "-F", "-s", "-R", "-r", "/etc/dropbear/dropbear_ed25519_host_key", NULL},
+struct server {
+  const char *program;
+  char *const arguments[9];
+  bool waits_for_key;  // before it listens; one that does not reads its key at each login
+};
+
+// Not through systemd: a `systemctl start` that waits costs a second under emulation. Neither may write to the journal,
+// whose daemon would wake up for each of its words, nor start itself again for each login: sshd by `-r`, dropbear for not
+// finding itself by its name in `/`.
+// dropbear's `-R` lets it start without a key. It also makes a key of another kind for a client that likes it better, as
+// those written in Go do: without it dropbear 2022.83 offers RSA without having a key, and dies of it. Our own clients
+// ask for the key made here.
+static const struct server SERVERS[] = {
+    {"/usr/sbin/dropbear", {"dropbear", "-F", "-E", "-s", "-R", "-r", "/etc/dropbear/dropbear_ed25519_host_key", NULL}, false},
+    {"/usr/sbin/sshd", {"/usr/sbin/sshd", "-D", "-r", "-E", "/var/log/sshd.log", NULL}, true},
 };
 
 static char *const ENVIRONMENT[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL};
 
-static char *const *find_server(void) {
+static const struct server *find_server(void) {
   for (size_t i = 0; i < sizeof SERVERS / sizeof SERVERS[0]; i++) {
-    if (faccessat(root_folder(), SERVERS[i][0] + 1, X_OK, 0) == 0) return SERVERS[i];
+    if (faccessat(root_folder(), SERVERS[i].program + 1, X_OK, 0) == 0) return &SERVERS[i];
   }
   return NULL;
 }
@@ -71,7 +79,7 @@ static bool has_socket(bool (*matches)(struct tcp_socket)) {
 static bool is_listening(void) { return has_socket(is_door); }
 
 // Runs in the child: nothing of the guest agent's descriptors, signals or environment goes along.
-static void become_server(char *const *arguments) {
+static void become_server(const struct server *server) {
   int null = open("/dev/null", O_RDWR);
   for (int stream = 0; stream <= 2; stream++) dup2(null, stream);
   close_range(3, ~0U, 0);
@@ -81,7 +89,7 @@ static void become_server(char *const *arguments) {
   signal(SIGCHLD, SIG_DFL);
   signal(SIGPIPE, SIG_DFL);
   setsid();
-  if (chdir("/") == 0) execve(arguments[0], arguments, ENVIRONMENT);
+  if (chdir("/") == 0) execve(server->program, server->arguments, ENVIRONMENT);
   _exit(127);
 }
 
@@ -121,7 +129,7 @@ static bool wait_until_listening(pid_t server) {
   return errno = ETIMEDOUT, false;
 }
 
-static pid_t start(char *const *server) {
+static pid_t start(const struct server *server) {
   int run = open_folder("run");
   int folder = run < 0 ? -1 : make_folder(run, "sshd", 0755, ROOT_OWNER);  // sshd's privilege separation wants it
   if (run >= 0) close(run);
@@ -132,18 +140,27 @@ static pid_t start(char *const *server) {
   return child > 0 && remember(child) ? child : -1;
 }
 
+// Ours listens, and will read the key that was just made.
+static bool is_held(const struct server *server) {
+  pid_t held = remembered();
+  return !server->waits_for_key && held > 1 && !has_ended(held);
+}
+
 bool open_door(void) {
-  char *const *server = find_server();
+  const struct server *server = find_server();
   if (server == NULL) return errno = ENOENT, false;
-  if (open_gate()) return true;
+  if (open_gate() || is_held(server)) return true;
   if (is_listening()) return errno = EADDRINUSE, false;
   pid_t started = start(server);
   return started > 0 && wait_until_listening(started);
 }
 
 bool hold_door(void) {
-  if (find_server() != SERVERS[0]) return true;
-  return make_gate() && start(SERVERS[0]) > 0;
+  const struct server *server = find_server();
+  if (server == NULL) return true;
+  if (server->waits_for_key && !make_gate()) return false;
+  pid_t started = start(server);
+  return started > 0 && (server->waits_for_key || wait_until_listening(started));
 }
 
 static bool poll_until(bool (*holds)(void)) {

@@ -2,13 +2,13 @@
 #pragma once
 #include <stdbool.h>
 
-// Starts sshd, or dropbear where there is no sshd, and returns once it listens; a held one goes on, and listens soon:
-// to wait for it would cost it the processor. False with errno: EADDRINUSE if something listens already, ENOENT if no
+// Starts dropbear, or sshd where there is no dropbear, and returns once it listens. A held one is there already, or goes
+// on and listens soon: to wait for it would cost it the processor. False with errno: EADDRINUSE if something listens already, ENOENT if no
 // server is there, ECHILD if it ended, ETIMEDOUT if it never listened.
 bool open_door(void);
 
-// Starts sshd as far as it gets without a host key, for `open_door` to let it go on. Fine, and nothing done, where there
-// is no sshd: others start fast.
+// Starts the server as far as it gets without a host key: sshd before it listens, for `open_door` to let it go on,
+// dropbear until it listens, on a link that is down. Fine, and nothing done, where there is none.
 bool hold_door(void);
 
 // Ends the SSH server that `open_door` started, and waits until no connection is left. Fine if none was started. False

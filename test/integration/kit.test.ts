@@ -326,9 +326,9 @@ describe('a step that fails', () => {
 })
 
 describe('the door', () => {
-  const serve = async (script: string) => {
+  const serve = async (script: string, server = 'sshd') => {
     await mkdir(join(root, 'usr/sbin'), { recursive: true })
-    await writeFile(join(root, 'usr/sbin/sshd'), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+    await writeFile(join(root, 'usr/sbin', server), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
   }
   const listening =
     '   0: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1\n'
@@ -337,6 +337,19 @@ describe('the door', () => {
     await serve('exit 0')
     await writeFile(join(root, 'proc/net/tcp'), `  sl  local_address\n${listening}`)
     expect(run('door=start\n').answer).toMatchObject({ ok: false, step: 'door', errno: 98 })
+    expect(await calls()).toEqual([])
+  })
+
+  it('is open if what listens is a dropbear that was held; a held sshd has a gate to go through', async () => {
+    await writeFile(join(root, 'proc/net/tcp'), listening)
+    await writeFile(join(root, 'run/slipway-door'), `${process.pid}\n`)
+    await serve('exit 0')
+    expect(run('door=start\n').answer).toMatchObject({ ok: false, errno: 98 })
+    await serve('exit 0', 'dropbear')
+    expect(run('door=start\n').answer).toMatchObject({ ok: true })
+    const { pid: ended } = spawnSync('true')
+    await writeFile(join(root, 'run/slipway-door'), `${ended}\n`)
+    expect(run('door=start\n').answer).toMatchObject({ ok: false, errno: 98 })
     expect(await calls()).toEqual([])
   })
 

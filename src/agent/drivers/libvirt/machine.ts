@@ -79,15 +79,18 @@ export async function makeMachine(shop: Workshop, request: CloneRequest, origin:
   // Before the guest's processor turns: its kit may wait on a port that has another end.
   await shop.kits.open(machine, async () => socketPath(shop.layout.daemon, 'kit', slot.number))
   await together([
+    // First: its questions are on their way while this process starts others.
+    origin.kind === 'template' ? wake(shop, { domain, template: origin.template, step, signal }) : undefined,
     plugTap(slot, { from: daemonName(host), endpoints, signal }),
     openRing(shop.settings, { slot, endpoints, signal }),
     limitMemory(name, memoryCostMiB({ spec, acceleration: shop.acceleration }) * BYTES_PER_MIB),
-    origin.kind === 'template' ? wake(shop, { domain, template: origin.template, step, signal }) : undefined,
   ])
   step('confined')
 
   await asking({ action: 'resume', object: name }, shop.hypervisor.domains.resume(domain, { signal }))
   step('started')
+  // Not before: what that starts would stand in the way of all this.
+  shop.stock.refill()
   return { machine, address: slot.address, port: SSH_PORT }
 }
 

@@ -22,11 +22,9 @@ export class NamespaceStock {
     this.#options = options
   }
 
-  /** A slot with its namespace, held for the caller. */
+  /** A slot with its namespace, held for the caller, who has the stock refilled once there is time for it. */
   async take(signal: AbortSignal): Promise<Slot> {
-    const slot = this.#ready.shift() ?? (await this.#fresh(signal))
-    this.refill()
-    return slot
+    return this.#ready.shift() ?? (await this.#fresh(signal))
   }
 
   /** The last free slot may be the one a refill just holds. */
