@@ -50,6 +50,8 @@ const innocent: readonly string[] = [
   'glpat-[0-9a-zA-Z_\\-]{20}',
   'glrt-\0glpat-\0',
   'the prefix of tokens (glpat-) is configurable',
+  'glpat-gloas-glcbt-glptt-glimt-gltok-netdnsdomaingopher',
+  'glrt-shellstartlogincache%d %s%s...serve%s-%d',
   'AKIAIOSFODNN7EXAMPLE',
   'ASNAKIAQYLPMN5HHHFPZAM2',
   'ghp_ gho_ ghu_',
