@@ -56,9 +56,10 @@ async function openSimulated(config: AgentConfig, clock: Clock): Promise<OpenDri
   }
 }
 
+const NAMES = ['debian', 'debian-docker', 'tiny']
 /** The images of the default flavors: nothing boots from them. */
 function simulatedImages(): ImageSource {
-  const manifests = ['debian', 'tiny'].map((name, n) => ({
+  const manifests = NAMES.map((name, n) => ({
     name,
     version: '1',
     os: 'linux' as const,
@@ -76,7 +77,7 @@ function simulatedImages(): ImageSource {
     async find(digest) {
       const manifest = manifests.find((each) => each.digest === digest)
       if (manifest) return { manifest, disk: '/dev/null' }
-      throw new SlipwayError('unknown_image', { image: digest, known: 'debian, tiny' })
+      throw new SlipwayError('unknown_image', { image: digest, known: NAMES.join(', ') })
     },
   }
 }

@@ -18,6 +18,7 @@ test('nothing written is a configuration for a first try', () => {
   expect(config).toMatchObject({ state: '/var/lib/slipway/coordinator', run: '/run/slipway', trial: true })
   expect(config.flavors.map(({ name, image, allowEmulation }) => ({ name, image, allowEmulation }))).toEqual([
     { name: 'debian', image: 'debian', allowEmulation: true },
+    { name: 'debian-docker', image: 'debian-docker', allowEmulation: true },
     { name: 'tiny', image: 'tiny', allowEmulation: true },
   ])
 })

@@ -72,9 +72,11 @@ const document = z.strictObject({
     .optional(),
 })
 
-/** Both images that `slipway image build` knows; emulation allowed so that a first try works anywhere. */
+const DEBIAN = { vcpus: 2, memory_mib: 2048, disk_gib: 10, allow_emulation: true }
+/** The images that `slipway image build` knows; emulation allowed so that a first try works anywhere. */
 const TRIAL: readonly z.input<typeof flavor>[] = [
-  { name: 'debian', image: 'debian', vcpus: 2, memory_mib: 2048, disk_gib: 10, allow_emulation: true },
+  { ...DEBIAN, name: 'debian', image: 'debian' },
+  { ...DEBIAN, name: 'debian-docker', image: 'debian-docker' },
   { name: 'tiny', image: 'tiny', vcpus: 1, memory_mib: 256, disk_gib: 1, allow_emulation: true },
 ]
 

@@ -158,7 +158,7 @@ describe.skipIf(!root)('a fleeting plugin', { timeout: 120_000 }, () => {
       'a flavor that is not there',
       () => ({ flavor: 'nope' }),
       {},
-      'unknown_flavor: there is no flavor "nope"; next: known flavors: debian, tiny',
+      'unknown_flavor: there is no flavor "nope"; next: known flavors: debian, debian-docker, tiny',
     ],
     ['a token file that is not there', () => ({ token_file: '/nonexistent' }), {}, 'slipway token create'],
     ['a token of nobody', () => ({ token_file: tokenFile('slw_nobody', 0o600) }), {}, 'unauthorized'],

@@ -166,6 +166,8 @@ describe('what two machines must not share', () => {
     ['var/lib/systemd/random-seed', 'x'],
     ['root/.ssh/authorized_keys', 'x'],
     ['home/job/.ssh/id_ed25519', 'x'],
+    ['etc/docker/key.json', 'x'],
+    ['var/lib/docker/engine-id', 'x'],
     ['etc/apt/auth.conf', 'x'],
     ['root/.netrc', 'x'],
   ])('is found in %s', async (path, content) => {

@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => rm(dir, { recursive: true }))
 
 it('the recipes that come with Slipway are read', async () => {
-  expect(await recipeNames(shipped)).toEqual(['debian', 'tiny'])
+  expect(await recipeNames(shipped)).toEqual(['debian', 'debian-docker', 'tiny'])
   expect(await readRecipe(shipped, 'tiny')).toMatchObject({ name: 'tiny', os: 'linux', user: 'root' })
 })
 
@@ -21,7 +21,7 @@ it.each(['..', '../images/tiny', 'tiny/', '', 'kit', 'Tiny', 'x'.repeat(5_000)])
   async (name) => {
     await expect(readRecipe(shipped, name)).rejects.toMatchObject({
       code: 'unknown_image',
-      args: { image: name.slice(0, 80), known: 'debian, tiny' },
+      args: { image: name.slice(0, 80), known: 'debian, debian-docker, tiny' },
     })
   },
 )

@@ -16,7 +16,9 @@ const NAME = 'template'
 /** What a runner's first scripts call, read into memory; a guest without them is as warm as it can be. */
 const PROGRAMS =
   'for p in bash sh env git git-lfs curl tar gzip unzip sed grep awk find cat mkdir rm chmod ls id uname gitlab-runner; ' +
-  'do $p --version; done >/dev/null 2>&1 </dev/null; git ls-remote /nowhere >/dev/null 2>&1; true'
+  'do $p --version; done >/dev/null 2>&1 </dev/null; git ls-remote /nowhere >/dev/null 2>&1; ' +
+  // What an image would have its clones find in memory besides.
+  '[ ! -x /usr/local/sbin/slipway-warm ] || /usr/local/sbin/slipway-warm >/dev/null 2>&1 </dev/null; true'
 
 export interface WarmUp {
   readonly clone: Clone
