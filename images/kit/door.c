@@ -31,9 +31,8 @@ struct server {
 // Not through systemd: a `systemctl start` that waits costs a second under emulation. Neither may write to the journal,
 // whose daemon would wake up for each of its words, nor start itself again for each login: sshd by `-r`, dropbear for not
 // finding itself by its name in `/`.
-// dropbear's `-R` lets it start without a key. It also makes a key of another kind for a client that likes it better, as
-// those written in Go do: without it dropbear 2022.83 offers RSA without having a key, and dies of it. Our own clients
-// ask for the key made here.
+// dropbear's `-R` lets it start without a key. It would also make one of another kind for a client that likes it better, as
+// those written in Go do; `ed25519-only` keeps it from that where an image is built.
 static const struct server SERVERS[] = {
     {"/usr/sbin/dropbear", {"dropbear", "-F", "-E", "-s", "-R", "-r", "/etc/dropbear/dropbear_ed25519_host_key", NULL}, false},
     {"/usr/sbin/sshd", {"/usr/sbin/sshd", "-D", "-r", "-E", "/var/log/sshd.log", NULL}, true},

@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { tinyImage } from '../conformance/tiny-image.ts'
+import { FarHost } from '../fleeting/far-host.ts'
 import { PluginClient, plugin } from '../fleeting/plugin-client.ts'
 import { fleetingPrograms } from '../fleeting/programs.ts'
 import { tokenOf } from '../fleeting/token.ts'
@@ -25,8 +26,9 @@ describe.skipIf('missing' in programs || !root)('the plugin and real machines', 
   beforeAll(async () => {
     const { dir: images } = tinyImage()
     paths = layOut({ driver: 'libvirt', images })
+    // A machine that is asked for and given back before it is there would stay for a minute, for the next one.
     const flavor =
-      '[[flavor]]\nname = "small"\nimage = "tiny"\nvcpus = 1\nmemory_mib = 256\ndisk_gib = 4\nallow_emulation = true\n'
+      '[[flavor]]\nname = "small"\nimage = "tiny"\nvcpus = 1\nmemory_mib = 256\ndisk_gib = 4\nallow_emulation = true\nidle_time_s = 1\n'
     writeFileSync(join(paths.config, 'coordinator.toml'), flavor, { flag: 'a' })
     slipway = start(paths, ['up'])
     expect(await slipway.firstLine, slipway.stderr()).toMatch(/^ready/)
@@ -49,17 +51,27 @@ describe.skipIf('missing' in programs || !root)('the plugin and real machines', 
     expect(output).toContain('--- PASS: TestProvisioning')
   })
 
-  test('a machine runs what it is told, is healthy while it lives, and is over with its QEMU', async () => {
-    await using runner = new PluginClient({ client, config })
-    await runner.init()
-    await runner.increase(1)
-    const [instance = ''] = await runner.running(1, BOOT_MS)
+  test('a machine runs what it is told, from its own host and from another, and is over with its QEMU', async () => {
+    const near = new PluginClient({ client, config })
+    await near.init()
+    await near.increase(1)
+    const [instance = ''] = await near.running(1, BOOT_MS)
     // Nobody stands between, and it outlives the plugin.
-    expect((await runner.connectInfo(instance)).internal_addr).not.toContain('127.0.0.1')
-    expect(await runner.ask({ do: 'run', instance, shell: 'cat; echo hi; id -un' })).toMatch(/^hi\nroot/)
-    expect(await runner.tell({ do: 'run', instance, shell: 'exit 42' })).toMatchObject({
+    const { internal_addr: direct } = await near.connectInfo(instance)
+    expect(direct).not.toContain('127.0.0.1')
+    expect(await near.ask({ do: 'run', instance, shell: 'cat; echo hi; id -un' })).toMatch(/^hi\nroot/)
+    expect(await near.tell({ do: 'run', instance, shell: 'exit 42' })).toMatchObject({
       error: expect.stringContaining('42'),
     })
+    await near[Symbol.asyncDispose]()
+
+    using farHost = new FarHost(`slw.${paths.host}.far`)
+    await farHost.open(direct.replace(/:22$/, ''))
+    await using runner = new PluginClient({ client, config, namespace: farHost.namespace })
+    await runner.init()
+    expect(await runner.running(1)).toEqual([instance])
+    expect((await runner.connectInfo(instance)).internal_addr).toMatch(/^127\.0\.0\.1:/)
+    expect(await runner.ask({ do: 'run', instance, shell: 'echo hi' })).toBe('hi\n')
     expect(await runner.tell({ do: 'heartbeat', instance })).toEqual({})
     const { leases } = JSON.parse((await call(paths, 'ls', '--json')).stdout)
     const { machine } = leases.find(({ name }: { name: string }) => name === instance)
