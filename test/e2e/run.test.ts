@@ -3,7 +3,7 @@
  * killed whenever, afterwards there is no process, and an audit finds nothing.
  */
 import { spawn } from 'node:child_process'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { tinyImage } from '../conformance/tiny-image.ts'
 import {
   call,
@@ -129,55 +129,59 @@ describe.skipIf(!root)('alone', () => {
 })
 
 describe.skipIf(!root)('against a running Slipway', () => {
-  async function up() {
-    const paths = own()
-    const first = begin(paths, 'up')
-    expect(await first.firstLine).toMatch(/^ready/)
-    return paths
-  }
+  let paths: Paths
+  let up: Started
+  beforeAll(async () => {
+    paths = layOut({ driver: 'libvirt', images: tinyImage().dir })
+    up = start(paths, ['up'])
+    expect(await up.firstLine).toMatch(/^ready/)
+  })
+  afterAll(async () => {
+    up.child.kill('SIGTERM')
+    await up.ended
+    await eventually('all processes end', GONE_MS, () => processesOf(paths).length === 0)
+    remove(paths)
+  })
   /** A command that runs, and ends well once told to. */
-  async function running(paths: Paths) {
+  async function running() {
     const run = begin(paths, 'run', 'tiny', '--', 'sh', '-c', 'read line; exit 4')
     await said(run, 'is ready on host')
     return run
   }
-  const pidOf = (paths: Paths, name: string): number =>
-    pidsOf('--config', paths.config, name)[0] ?? Number.NaN
-  const machinesAre = (paths: Paths, count: number): Promise<true> =>
+  const pidOf = (name: string): number => pidsOf('--config', paths.config, name)[0] ?? Number.NaN
+  const machinesAre = (count: number): Promise<true> =>
     eventually(`${count} machines are listed`, GONE_MS, async () => {
       const { stdout } = await call(paths, 'ls', '--quiet')
       return stdout.split('\n').length - 1 === count || undefined
     })
 
   test('a running command outlives the death of agent and coordinator', async () => {
-    const paths = await up()
-    const run = await running(paths)
-    const killed = ['agent', 'coordinator'].map((name) => pidOf(paths, name))
+    const run = await running()
+    const killed = ['agent', 'coordinator'].map((name) => pidOf(name))
     for (const pid of killed) process.kill(pid, 'SIGKILL')
     await eventually('both run again', GONE_MS, () => {
-      const pids = ['agent', 'coordinator'].map((name) => pidOf(paths, name))
+      const pids = ['agent', 'coordinator'].map((name) => pidOf(name))
       return pids.every((pid, at) => !Number.isNaN(pid) && pid !== killed[at])
     })
-    await machinesAre(paths, 1)
+    await machinesAre(1)
     run.child.stdin?.end('go\n')
     expect(await run.ended).toEqual({ code: 4, signal: null })
-    await machinesAre(paths, 0)
+    await machinesAre(0)
     expect(await call(paths, 'audit')).toMatchObject({ code: 0 })
   })
 
   test('the death of its QEMU is our failure and not the command’s', async () => {
-    const paths = await up()
-    const run = await running(paths)
-    const qemu = await eventually('its QEMU is found', 5_000, () => qemuOf(paths))
+    const run = await running()
+    const [, machine] = /machine (m-\w+) is ready/.exec(run.stderr()) ?? []
+    const qemu = await eventually('its QEMU is found', 5_000, () => qemuOf(paths, machine))
     process.kill(qemu, 'SIGKILL')
     expect(await run.ended).toEqual({ code: 125, signal: null })
     expect(run.stderr()).toMatch(/\(machine_lost\)|\(ssh_failed\)/)
-    await machinesAre(paths, 0)
+    await machinesAre(0)
   })
 
   test('exec, ssh, logs, inspect, explain and rm work on a living machine', async () => {
-    const paths = await up()
-    const run = await running(paths)
+    const run = await running()
     const { stdout: names } = await call(paths, 'ls', '--quiet')
     const short = names.trim().slice(0, 16)
     expect(
@@ -197,6 +201,6 @@ describe.skipIf(!root)('against a running Slipway', () => {
     expect(await call(paths, 'rm', short)).toMatchObject({ code: 0 })
     expect(await run.ended).toEqual({ code: 125, signal: null })
     expect(run.stderr()).toContain('(machine_removed)')
-    await machinesAre(paths, 0)
+    await machinesAre(0)
   })
 })
