@@ -73,7 +73,8 @@ const qemuConf = ({ uid, kvm, cgroupVersion }: ConfigurationFacts): string =>
     seccomp_sandbox: 1,
     namespaces: ['mount'],
     ...(cgroupVersion === 1 && {
-      cgroup_controllers: ['cpu', 'devices', 'memory', 'blkio', 'cpuset', 'cpuacct'],
+      // Those that bound a machine or count for it: each more is three groups to make before its QEMU may start.
+      cgroup_controllers: ['cpu', 'cpuacct', 'devices', 'memory'],
     }),
     cgroup_device_acl: [
       '/dev/null',
