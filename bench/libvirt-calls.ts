@@ -30,10 +30,10 @@ async function virsh(): Promise<void> {
   await new Promise((resolve) => child.once('exit', resolve))
 }
 
-/** Median of the rounds, which alternate so that a busy moment of the machine meets all alike. */
 const hasVirsh = spawnSync('virsh', ['--version']).status === 0
 if (!hasVirsh) console.log('virsh is not installed: left out\n')
 const ways = { 'one by one': oneByOne, pipelined, ...(hasVirsh && { 'virsh, one session': virsh }) }
+/** Median of the rounds, which alternate so that a busy moment of the machine meets all alike. */
 const times = new Map<string, number[]>(Object.keys(ways).map((name) => [name, []]))
 for (let round = 0; round < ROUNDS; round++) {
   for (const [name, way] of Object.entries(ways)) {

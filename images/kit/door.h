@@ -3,8 +3,8 @@
 #include <stdbool.h>
 
 // Starts dropbear, or sshd where there is no dropbear, and returns once it listens. A held one is there already, or goes
-// on and listens soon: to wait for it would cost it the processor. False with errno: EADDRINUSE if something listens already, ENOENT if no
-// server is there, ECHILD if it ended, ETIMEDOUT if it never listened.
+// on and listens soon: to wait for it would cost it the processor. False with errno: EADDRINUSE if something listens
+// already, ENOENT if no server is there, ECHILD if it ended, ETIMEDOUT if it never listened.
 bool open_door(void);
 
 // Starts the server as far as it gets without a host key: sshd before it listens, for `open_door` to let it go on,

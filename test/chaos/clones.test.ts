@@ -234,7 +234,7 @@ const look = async ({ clone, access, frames, samples }: Made): Promise<Shown> =>
   // Hard on what it shares with the others: its memory, and its disk, which an image in memory does not need.
   await inGuest(
     access,
-    'tr "\\0" x </dev/zero | head -c 8388608 >/tmp/x; dd if=/tmp/x of=/dev/vda bs=1M conv=fsync; rm /tmp/x',
+    'tr "\\0" x </dev/zero | head -c 33554432 >/tmp/x; dd if=/tmp/x of=/dev/vda bs=1M conv=fsync; rm /tmp/x',
   )
   return {
     samples,
@@ -254,7 +254,8 @@ async function clockOff(machine: MachineId): Promise<number> {
 }
 
 /** `count` clones, some at a time. */
-async function clones(count: number, unseen = new Unseen(host.settings.host)): Promise<readonly Shown[]> {
+async function clones(count: number): Promise<readonly Shown[]> {
+  const unseen = new Unseen(host.settings.host)
   const shown: Shown[] = []
   let begun = 0
   const lane = async (): Promise<void> => {

@@ -1,6 +1,7 @@
 /**
  * The near end of a way to one machine on another host: a port of the loopback, since a runner dials what it is told and
- * checks no host key. Each connection is carried to the machine, whose server shows the pinned key first, or nothing else of it comes through.
+ * checks no host key. Each connection is carried to the machine, whose server shows the pinned key first, or nothing
+ * else of it comes through.
  */
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
