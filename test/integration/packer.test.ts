@@ -1,4 +1,4 @@
-/** The Packer recipes as Packer reads them, where it is installed; building with them takes minutes and is for people. */
+/** The Packer recipes as Packer reads them, where it is installed; `test/e2e/packer.test.ts` runs jobs in what they make. */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -50,7 +50,7 @@ export async function madeImage({ name, folder, recipes }: Making): Promise<stri
 }
 
 /** Of other states, by the last one's age. */
-async function forgetOldest(image: string): Promise<void> {
+export async function forgetOldest(image: string): Promise<void> {
   const own = new RegExp(`^${image}-[0-9a-f]+$`)
   const names = (await readdir(cache).catch(() => [])).filter((name) => own.test(name))
   const found = await Promise.all(
