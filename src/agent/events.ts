@@ -97,6 +97,10 @@ export class AgentEvents {
   }
 
   /** Something that is tried again by itself went wrong. */
+  hullMade(hull: MachineId, template: TemplateId): void {
+    this.#say('info', 'hull_made', { hull, template })
+  }
+
   trouble(what: string, error: unknown, machine?: MachineId): void {
     const detail = error instanceof Error ? error.message : String(error)
     this.#say('warn', 'trouble', { what, detail, machine })

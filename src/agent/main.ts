@@ -121,9 +121,10 @@ async function buildAgent({ config, version, events, signal, driver, images, doo
   })
 }
 
-const templateLimits = ({ max_age_h, disk_gib }: AgentConfig['templates']): TemplateLimits => ({
+const templateLimits = ({ max_age_h, disk_gib, hulls }: AgentConfig['templates']): TemplateLimits => ({
   ageMsMax: max_age_h * MS_PER_H,
   diskMiBMax: disk_gib * MIB_PER_GIB,
+  hulls,
 })
 
 function aborted(signal: AbortSignal): Promise<void> {

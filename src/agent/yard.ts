@@ -26,6 +26,8 @@ const RETRY_MS = 2_000
 /** For a making to end once it is told to; then its machine is destroyed under it. */
 const CANCEL_MS = 10_000
 const TAIL_MS = 1_000
+/** A machine that was just made has a job, whose first steps go before anything made ahead. */
+const QUIET_MS = 1_000
 
 export interface YardOptions {
   readonly host: HostId
@@ -55,6 +57,8 @@ export class Yard {
   readonly #clones: Lanes
   readonly #removals = new Lanes(REMOVALS_AT_ONCE)
   readonly #unseen: Unseen
+  #making = 0
+  #quietSinceMs = Number.NEGATIVE_INFINITY
 
   constructor(ports: AgentPorts, options: YardOptions, effects: Effects, post: Post) {
     this.#ports = ports
@@ -67,7 +71,7 @@ export class Yard {
     if (templates === undefined) return
     this.foundry = new Foundry(
       { ...ports, unseen: this.#unseen },
-      { ...rest, limits: templates },
+      { ...rest, limits: templates, isQuiet: () => this.#isQuiet() },
       effects,
       () => post({ kind: 'report' }),
     )
@@ -80,6 +84,7 @@ export class Yard {
     const startMs = clock.now()
     const timeline: TimelineStep[] = []
     const step = (name: string): void => void timeline.push({ step: name, atMs: clock.now() - startMs })
+    this.#making += 1
     const controller = new AbortController()
     const endWithAgent = (): void => controller.abort(life.reason)
     life.addEventListener('abort', endWithAgent, { once: true })
@@ -91,6 +96,7 @@ export class Yard {
           step('turn')
           template = await this.foundry?.serving(spec)
           step(template === undefined ? 'cold' : 'warm')
+          this.foundry?.hulls.take(machine)
           const options = {
             ...this.#options,
             acceleration,
@@ -109,9 +115,15 @@ export class Yard {
         this.#post({ kind: 'failed', machine, attempt, failure, consoleTail: await this.#tail(machine) })
       } finally {
         life.removeEventListener('abort', endWithAgent)
+        this.#making -= 1
+        this.#quietSinceMs = clock.now()
       }
     })
     return { timeline, stop: (reason) => controller.abort(reason), settled }
+  }
+
+  #isQuiet(): boolean {
+    return this.#making === 0 && this.#ports.clock.now() - this.#quietSinceMs >= QUIET_MS
   }
 
   /** Reads a dead machine's last words, then says that it is lost. */

@@ -79,7 +79,7 @@ export class Fleet {
     const old = host.link
     host.link = link
     if (old !== undefined && old !== link) old.close()
-    host.facts = hello.facts
+    this.#state.setFacts(host, hello.facts)
     host.heardAtMs = now
     host.forgotten = false
     host.sentAtMs = undefined
@@ -104,7 +104,7 @@ export class Fleet {
         this.misbehaved(link, 'facts of another host')
         return
       }
-      host.facts = report.facts
+      this.#state.setFacts(host, report.facts)
     }
     for (const each of report.machines) if (!this.#sight(host, each, { trusted: false })) return
     const named = new Set(report.machines.map(({ machine }) => machine))

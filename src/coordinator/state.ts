@@ -1,15 +1,17 @@
 /** What the coordinator knows at this moment. Leases are mirrored in the store; the rest is rediscovered from hosts. */
-import type {
-  Failure,
-  FlavorName,
-  HostFacts,
-  HostId,
-  LeaseId,
-  MachineId,
-  Reservation,
-  ReservationId,
-  TemplateShape,
-  TimelineStep,
+import {
+  type Failure,
+  type FlavorName,
+  type HostFacts,
+  type HostId,
+  hullsIn,
+  type LeaseId,
+  type MachineId,
+  type Reservation,
+  type ReservationId,
+  type TemplateShape,
+  type TimelineStep,
+  withoutHulls,
 } from '../model/index.ts'
 import { Memory } from './forecast.ts'
 import { roomFor } from './placement/embedded.ts'
@@ -56,6 +58,8 @@ export interface Host {
   sentMachines: number
   /** Templates it shall have. */
   wishes: readonly Wish[]
+  /** Hulls that machines were launched from, and that it still offered when it spoke last. */
+  readonly takenHulls: Set<MachineId>
 }
 
 export class State {
@@ -108,9 +112,23 @@ export class State {
       sentAtMs: undefined,
       sentMachines: 0,
       wishes: [],
+      takenHulls: new Set(),
     }
     this.hosts.set(host, made)
     return made
+  }
+
+  /** What a host says of itself. A hull that it offers no more is none to remember. */
+  setFacts(host: Host, facts: HostFacts): void {
+    const offered = hullsIn(facts.templates ?? [])
+    for (const hull of host.takenHulls) if (!offered.has(hull)) host.takenHulls.delete(hull)
+    host.facts = host.takenHulls.size === 0 ? facts : without(facts, host.takenHulls)
+  }
+
+  /** A hull becomes a machine once. */
+  takeHull(host: Host, hull: MachineId): void {
+    host.takenHulls.add(hull)
+    if (host.facts) host.facts = without(host.facts, host.takenHulls)
   }
 
   /** How many machines of a flavor are in the making. */
@@ -253,3 +271,6 @@ export class State {
 const DEMANDS_MAX = 64
 
 const nameKey = (runner: string, name: string): string => `${runner}/${name}`
+
+const without = (facts: HostFacts, hulls: ReadonlySet<MachineId>): HostFacts =>
+  facts.templates === undefined ? facts : { ...facts, templates: withoutHulls(facts.templates, hulls) }

@@ -40,6 +40,7 @@ const ready = (shape: TemplateShape, n = 1): HostTemplate => ({
   builtAtMs: 0,
   clones: 0,
   diskMiB: 1,
+  hulls: [],
 })
 
 const shapeIn = (host: FakeHost): TemplateShape => {

@@ -5,14 +5,13 @@ import {
   type FlavorName,
   type HostId,
   type LeaseId,
-  type MachineSpec,
   type Reservation,
   shapeKey,
   type TrustDomain,
 } from '../model/index.ts'
 import type { Events } from './events.ts'
 import type { Ending, Grant, LeaseBook } from './lease-book.ts'
-import { plan, type Step, type View } from './plan/index.ts'
+import { type Naming, plan, type Step, type View } from './plan/index.ts'
 import type { Policies } from './policy/index.ts'
 import type { Ports } from './ports.ts'
 import type { Host, LiveLease, State } from './state.ts'
@@ -130,11 +129,11 @@ export class Turn {
       case 'name': {
         const reservation = this.#state.reservations.get(step.reservation)
         assert(reservation && reservation.machine === undefined, `${step.reservation} is not free`)
-        this.#name(reservation, step.spec)
+        this.#name(reservation, step)
         return
       }
       case 'reserve':
-        this.#name({ id: this.#ports.ids.reservation(), host: step.host }, step.spec)
+        this.#name({ id: this.#ports.ids.reservation(), host: step.host }, step)
         return
       case 'wait': {
         const live = this.#live(step.lease)
@@ -146,9 +145,10 @@ export class Turn {
     }
   }
 
-  #name({ id, host }: Pick<Reservation, 'id' | 'host'>, spec: MachineSpec): void {
+  #name({ id, host }: Pick<Reservation, 'id' | 'host'>, { spec, hull }: Naming): void {
     const now = this.#ports.clock.now()
-    const machine = this.#ports.ids.machine()
+    const machine = hull ?? this.#ports.ids.machine()
+    if (hull !== undefined) this.#state.takeHull(this.#host(host), hull)
     this.#state.addMachine({
       machine,
       host,

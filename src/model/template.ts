@@ -7,7 +7,7 @@
  *                                                           bad: clones of it failed; replaced like an old one
  */
 import type { MachineSpec, Sharing } from './flavor.ts'
-import type { ImageDigest, ReservationId, TemplateId, TrustDomain } from './id.ts'
+import type { ImageDigest, MachineId, ReservationId, TemplateId, TrustDomain } from './id.ts'
 
 /** What machines must have in common to be clones of one template. */
 export interface TemplateShape {
@@ -44,6 +44,8 @@ export type HostTemplate =
       readonly clones: number
       /** What it takes on the host's disk. */
       readonly diskMiB: number
+      /** Clones made up to where their guests would run, by the ids that machines launched from them have. */
+      readonly hulls: readonly MachineId[]
     }
   | { readonly state: 'building'; readonly shape: TemplateShape; readonly progressPercent: number }
   | { readonly state: 'waiting'; readonly shape: TemplateShape; readonly reason: TemplateBlocked }
@@ -60,6 +62,21 @@ export const shapeOf = (spec: MachineSpec): TemplateShape => {
   const common = { image, vcpus, memoryMiB, diskGiB, sharing }
   return sharing === 'trust-domain' ? { ...common, trustDomain } : common
 }
+
+/** The hulls that a host has in stock, by what it says. */
+export const hullsIn = (templates: readonly HostTemplate[]): ReadonlySet<MachineId> =>
+  new Set(templates.flatMap((template) => ('hulls' in template ? template.hulls : [])))
+
+/** A host offers a hull until it has heard who is launched from it, and a moment longer. */
+export const withoutHulls = (
+  templates: readonly HostTemplate[],
+  taken: ReadonlySet<MachineId>,
+): readonly HostTemplate[] =>
+  templates.map((template) =>
+    'hulls' in template
+      ? { ...template, hulls: template.hulls.filter((hull) => !taken.has(hull)) }
+      : template,
+  )
 
 /** One word for a shape, to find it by: the same for two shapes that are the same. */
 export const shapeKey = (shape: TemplateShape): string => {

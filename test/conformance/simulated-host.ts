@@ -70,7 +70,9 @@ export async function simulatedHost(
       host.endGuest(resourceName(host.id, machine), 'stopped', 'poweroff')
     },
     async crash(machine) {
-      host.endGuest(resourceName(host.id, machine), 'crashed', 'killed')
+      const name = resourceName(host.id, machine)
+      if (host.get('domain', name)?.state === 'running') host.endGuest(name, 'crashed', 'killed')
+      else host.drop('domain', name)
     },
     async floodConsole(machine) {
       const guest = host.get('domain', resourceName(host.id, machine))?.guest

@@ -43,6 +43,10 @@ export function templateConformance(
     const { image, disk, spec } = host
     return driver.clone({ machine, spec, image, disk, template, step, signal })
   }
+  const makeHull = (template: Template): Promise<MachineId> => {
+    const { image, disk } = host
+    return driver.makeHull({ template, image, disk, signal: never })
+  }
   const leaked = async (of = driver) => (await of.list()).filter(({ kept }) => !kept)
 
   describe(`templates of driver ${name}`, () => {
@@ -149,6 +153,58 @@ export function templateConformance(
         expect(await leaked(), last).toEqual([])
       }
       expect(await driver.templates()).toMatchObject([{ id: template.id, clones: 0 }])
+    })
+
+    promise('makes hulls of it, which are nobody’s machines until they are launched', async () => {
+      const template = await build()
+      const hull = await makeHull(template)
+      expect(await driver.templates()).toEqual([{ ...template, hulls: [hull] }])
+      expect([...(await driver.running())]).toEqual([])
+      expect(await leaked()).toEqual([])
+      const steps: string[] = []
+      await clone(hull, template, { step: (step) => steps.push(step) })
+      expect(steps[0]).toBe('hull')
+      expect(steps).not.toContain('overlay')
+      await driver.guest(hull).sync(deadline())
+      expect([...(await driver.running())]).toEqual([hull])
+      expect(await driver.templates()).toEqual([{ ...template, clones: 1 }])
+      await expect(driver.removeTemplate(template.id)).rejects.toMatchObject({ code: 'conflict' })
+      await driver.destroy(hull)
+      expect(await leaked()).toEqual([])
+    })
+
+    promise('takes hulls away one by one, with their template, and with itself', async () => {
+      const template = await build()
+      const [one, other] = [await makeHull(template), await makeHull(template)]
+      await driver.destroy(one)
+      expect(await driver.templates()).toEqual([{ ...template, hulls: [other] }])
+      await driver.removeTemplate(template.id)
+      expect(await driver.templates()).toEqual([])
+      const next = await build()
+      await makeHull(next)
+      await driver.close()
+      driver = await host.open()
+      await driver.prepare({ signal: never })
+      expect(await leaked()).toEqual([])
+      const found = () => driver.templates()
+      await expect.poll(found, { timeout: host.deadlineMs }).toEqual([{ ...next, hulls: [] }])
+    })
+
+    promise('makes the machine from nothing where its hull is dead, or of another template', async () => {
+      const [template, other] = [await build(), await build()]
+      const dead = await makeHull(template)
+      await host.crash(dead)
+      const strange = await makeHull(other)
+      for (const machine of [dead, strange]) {
+        await clone(machine, template)
+        await driver.guest(machine).sync(deadline())
+      }
+      expect(new Set(await driver.running())).toEqual(new Set([dead, strange]))
+      const found = new Map((await driver.templates()).map((one) => [one.id, one]))
+      expect(found.get(template.id)).toEqual({ ...template, clones: 2 })
+      expect(found.get(other.id)).toEqual(other)
+      for (const machine of [dead, strange]) await driver.destroy(machine)
+      expect(await leaked()).toEqual([])
     })
 
     promise('finds after a restart what was published, and what was half made as a machine', async () => {

@@ -106,6 +106,8 @@ const drawnTemplates = fc.option(
       say: fc.constantFrom(
         ...(['ready', 'retiring', 'building', 'room', 'disk', 'failed', 'unable'] as const),
       ),
+      // The first is also a machine's id, where there is one.
+      hulls: fc.subarray([0, 900, 901].map((n) => parseId('MachineId', `m-${ulid(n)}`))),
     }),
     { maxLength: 4 },
   ),
@@ -113,7 +115,7 @@ const drawnTemplates = fc.option(
 )
 
 function templateFrom(
-  { memoryMiB, image, domain, say }: NonNullable<Drawn<typeof drawnTemplates>>[number],
+  { memoryMiB, image, domain, say, hulls }: NonNullable<Drawn<typeof drawnTemplates>>[number],
   n: number,
 ): HostTemplate {
   const shape: TemplateShape = {
@@ -123,7 +125,7 @@ function templateFrom(
   if (say === 'building') return { state: say, shape, progressPercent: 10 }
   if (say !== 'ready' && say !== 'retiring') return { state: 'waiting', shape, reason: say }
   const id = parseId('TemplateId', `t-${ulid(n)}`)
-  return { state: say, id, shape, mode: 'shared-memory', builtAtMs: 0, clones: 0, diskMiB: 1 }
+  return { state: say, id, shape, mode: 'shared-memory', builtAtMs: 0, clones: 0, diskMiB: 1, hulls }
 }
 
 /** The time of every drawn view. */

@@ -7,7 +7,7 @@
  *
  *   probe ─► prepare ─► clone ─► guest … link ─► (ready: the agent's sequence) ─► destroy
  *                │        └── any failure, any kill ──► destroy / remove, found again by list
- *                └► buildTemplate ─► templates ─► (clones of it) ─► removeTemplate
+ *                └► buildTemplate ─► templates ─► (makeHull ─►) clones of it ─► removeTemplate
  */
 import type {
   CloneMode,
@@ -89,6 +89,15 @@ export interface TemplateRequest {
   readonly signal: AbortSignal
 }
 
+export interface HullRequest {
+  readonly template: Pick<Template, 'id' | 'shape'>
+  readonly image: ImageManifest
+  /** As of a clone. */
+  readonly disk: string
+  readonly tools?: string
+  readonly signal: AbortSignal
+}
+
 /** Each driver's way to a template. */
 export const TEMPLATE_STEPS = ['started', 'warmed', 'frozen', 'stopped', 'scanned', 'published'] as const
 
@@ -104,6 +113,8 @@ export interface Template {
   readonly diskMiB: number
   /** Machines that live on it. */
   readonly clones: number
+  /** Its hulls in stock, by the ids that machines will have that are launched from them. */
+  readonly hulls: readonly MachineId[]
 }
 
 /** The way into a running guest that needs no network. */
@@ -151,6 +162,13 @@ export interface Driver {
    * kill leaves is listed as a machine's. Errors besides those of `clone`: `template_unclean`.
    */
   buildTemplate(request: TemplateRequest): Promise<Template>
+  /**
+   * Makes a hull: a clone of the template up to where its guest would run, kept in stock under an id of the driver's. A
+   * `clone` of that id and template launches it, one of that id and another template makes its machine from nothing; and
+   * `destroy`, `removeTemplate` and `close` take it away. On any failure nothing of it is left; what a kill leaves is
+   * listed as a machine's.
+   */
+  makeHull(request: HullRequest): Promise<MachineId>
   /** Fine if there is none; `conflict` while a machine lives on it. */
   removeTemplate(template: TemplateId): Promise<void>
   /** Makes the machine and starts its guest. On any failure nothing of it is left. */

@@ -40,7 +40,7 @@ class WarmWorld extends World {
   }
 
   override newAgent(): Agent {
-    const templates = { ageMsMax: AGE_MS_MAX, diskMiBMax: 10_000 }
+    const templates = { ageMsMax: AGE_MS_MAX, diskMiBMax: 10_000, hulls: 1 }
     return new Agent(this.ports, { host: HOST, clonesAtOnce: 2, bootMs: 30_000, templates })
   }
 

@@ -19,6 +19,7 @@ import type { AgentPorts } from '../ports.ts'
 import type { ReadyPorts } from '../ready.ts'
 import { cast } from './cast.ts'
 import { isTemplatesFault } from './fault.ts'
+import { Hulls } from './hulls.ts'
 import {
   type TemplateLimits,
   type TemplatePlan,
@@ -27,12 +28,14 @@ import {
   type WantedKey,
 } from './plan.ts'
 import { percentDone } from './progress.ts'
-import { isReserved, reservationsOf, type WantedTemplates } from './view.ts'
+import { described, isReserved, reservationsOf, type WantedTemplates, waiting } from './view.ts'
 
 export interface FoundryOptions {
   readonly tools?: string
   readonly bootMs: number
   readonly limits: TemplateLimits
+  /** No machine is made now, nor was a moment ago. */
+  readonly isQuiet: () => boolean
 }
 
 const LOOK_EVERY_MS = 2_000
@@ -51,6 +54,7 @@ interface Build {
 type Ports = AgentPorts & Pick<ReadyPorts, 'unseen'>
 
 export class Foundry {
+  readonly hulls: Hulls
   readonly #ports: Ports
   readonly #options: FoundryOptions
   readonly #effects: Effects
@@ -76,6 +80,7 @@ export class Foundry {
     this.#options = options
     this.#effects = effects
     this.#changed = changed
+    this.hulls = new Hulls(ports, { ...options, hulls: options.limits.hulls }, effects)
   }
 
   /** Resolves once it knows what there is: what the host says of itself before would have machines boot. */
@@ -138,10 +143,7 @@ export class Foundry {
   templates(): readonly HostTemplate[] | undefined {
     if (this.#plan === undefined) return undefined
 
-    const there = this.#present.map(({ id, shape, mode, builtAtMs, clones, diskMiB }): HostTemplate => {
-      const state = this.#plan?.states.get(id) ?? 'ready'
-      return { id, shape, state, mode, builtAtMs, clones, diskMiB }
-    })
+    const there = this.hulls.free(described(this.#present, this.#plan))
     const { wanted, percent } = this.#build ?? {}
     if (wanted === undefined || percent === undefined) return [...there, ...this.#waiting]
     return [...there, { shape: wanted.shape, state: 'building', progressPercent: percent }, ...this.#waiting]
@@ -174,6 +176,9 @@ export class Foundry {
     if (next !== undefined && this.#build === undefined && isReserved(this.#wanted, next.shape))
       this.#start(next)
     this.#tellNews()
+    // Before it is told what is wanted, nothing is begun or given up.
+    if (this.#wanted !== undefined)
+      this.hulls.tend({ ...view, ...plan, present: this.#present }, () => this.look())
   }
 
   async #discard(id: TemplateId): Promise<void> {
@@ -186,8 +191,8 @@ export class Foundry {
 
   /** Reports go out by themselves every few seconds; what a machine may be waiting for is said at once. */
   #tellNews(): void {
-    const news = (this.templates() ?? []).map(
-      (one) => `${'id' in one ? one.id : shapeKey(one.shape)} ${one.state}`,
+    const news = (this.templates() ?? []).map((one) =>
+      'id' in one ? `${one.id} ${one.state} ${one.hulls}` : `${shapeKey(one.shape)} ${one.state}`,
     )
     if (news.join() === this.#told) return
     this.#told = news.join()
@@ -291,9 +296,3 @@ export class Foundry {
     return tools === undefined ? {} : { tools }
   }
 }
-
-const waiting = ({ wanted }: TemplateView, { blocked }: TemplatePlan): readonly HostTemplate[] =>
-  wanted.flatMap(({ key, shape }) => {
-    const reason = blocked.get(key)
-    return reason === undefined ? [] : [{ shape, state: 'waiting', reason }]
-  })

@@ -32,6 +32,7 @@ const template = ({ n, of, ageMs = HOUR, clones = 0, diskMiB = 500 }: There): Te
   builtAtMs: NOW - ageMs,
   diskMiB,
   clones,
+  hulls: [],
 })
 const view = (there: readonly There[], changes: Partial<TemplateView> = {}): TemplateView => ({
   wanted: [],
@@ -43,7 +44,7 @@ const view = (there: readonly There[], changes: Partial<TemplateView> = {}): Tem
   failed: new Map(),
   images: new Set([1, 2, 3, 4].map(image)),
   nowMs: NOW,
-  limits: { ageMsMax: 24 * HOUR, diskMiBMax: 10_000 },
+  limits: { ageMsMax: 24 * HOUR, diskMiBMax: 10_000, hulls: 1 },
   ...changes,
 })
 const built = ({ build }: TemplatePlan) => build?.key
@@ -136,7 +137,7 @@ describe('a template serves', () => {
 })
 
 describe('room on the disk', () => {
-  const limits = { ageMsMax: 24 * HOUR, diskMiBMax: 2_100 }
+  const limits = { ageMsMax: 24 * HOUR, diskMiBMax: 2_100, hulls: 1 }
   test('is made of the oldest that are idle and unwanted', () => {
     const there = [
       { n: 1, of: 1, ageMs: 3 * HOUR },

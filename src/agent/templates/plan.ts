@@ -24,6 +24,8 @@ export interface TemplateLimits {
   readonly ageMsMax: number
   /** Of all templates of the host together. */
   readonly diskMiBMax: number
+  /** Kept of each template that serves. */
+  readonly hulls: number
 }
 
 /** A template that this host shall have, under the name that it would get now. */

@@ -2,12 +2,11 @@
 import type { HostId, HostImage, MachineSpec } from '../../model/index.ts'
 import type { Draft } from './draft.ts'
 import { newestImage, type Pool, refusal } from './pool.ts'
-import type { Trouble } from './view.ts'
+import type { Naming, Trouble } from './view.ts'
 
 /** A machine named in this turn. */
-export interface Named {
+export interface Named extends Naming {
   readonly host: HostId
-  readonly spec: MachineSpec
 }
 
 export interface Candidates {

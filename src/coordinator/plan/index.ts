@@ -7,6 +7,7 @@ export type {
   GrantedLease,
   HeldBuild,
   HeldMachine,
+  Naming,
   Step,
   Trouble,
   UnbuildReason,

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { anyView, NOW } from '../../../test/coordinator/any-view.ts'
 import { follow } from '../../../test/coordinator/follow.ts'
-import { shapeKey } from '../../model/index.ts'
+import { type HostTemplate, shapeKey, shapeOf } from '../../model/index.ts'
 import { fits, isTaken, minus, NO_ROOM, plus } from '../placement/embedded.ts'
 import { plan } from './plan.ts'
 import { fitsFlavor, newestImage } from './pool.ts'
@@ -114,6 +114,27 @@ const properties: Readonly<Record<string, Property>> = {
       const image = host?.facts?.images.find(({ digest }) => digest === step.spec.image)
       expect(host?.facts && image && newestImage(host.facts, image.name)).toEqual(image)
       if (!step.spec.allowEmulation) expect(host?.facts?.acceleration).toBe('hardware')
+    }
+  },
+
+  'launches a hull once, where it lies, as a machine of its shape, and never under an id that is taken': ({
+    view,
+    steps,
+  }) => {
+    const rooms = new Map(view.reservations.map((each) => [each.id, each]))
+    const launched = steps.flatMap((step) => {
+      if ((step.do !== 'reserve' && step.do !== 'name') || step.hull === undefined) return []
+      const { hull, spec } = step
+      return [{ hull, spec, host: step.do === 'reserve' ? step.host : rooms.get(step.reservation)?.host }]
+    })
+    expect(new Set(launched.map(({ hull }) => hull)).size).toBe(launched.length)
+    for (const { hull, spec, host } of launched) {
+      const templates = view.hosts.find((each) => each.host === host)?.facts?.templates ?? []
+      const shape = shapeKey(shapeOf(spec))
+      expect(templates.filter((one) => shapeKey(one.shape) === shape)).toSatisfy((same: HostTemplate[]) =>
+        same.some((one) => one.state === 'ready' && one.hulls.includes(hull)),
+      )
+      expect(view.machines.map(({ machine }) => machine)).not.toContain(hull)
     }
   },
 
@@ -278,6 +299,9 @@ const saboteurs: Readonly<
   ],
   'makes machines only where they can be made': (steps, { hosts }) =>
     steps.map((step) => (step.do === 'reserve' ? { ...step, host: hosts[0]?.host ?? step.host } : step)),
+  'launches a hull once, where it lies, as a machine of its shape, and never under an id that is taken': (
+    steps,
+  ) => [...steps, ...of(steps, 'reserve').filter(({ hull }) => hull !== undefined)],
   'lets a host rest after failures, and then tries one machine': (
     steps,
     { troubles: [trouble], machines },

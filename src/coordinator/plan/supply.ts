@@ -9,7 +9,7 @@ import { type Candidates, candidates, type Named } from './candidates.ts'
 import type { Draft } from './draft.ts'
 import { type Pool, poolOf, specFor } from './pool.ts'
 import { Room } from './room.ts'
-import { isTemplateComing, isWarm } from './templates.ts'
+import { hullFor, isTemplateComing, isWarm } from './templates.ts'
 import type { HeldMachine, WaitingLease } from './view.ts'
 import { fewestYielding, firstOfFlavor, type Ground, letGo } from './yield.ts'
 
@@ -170,8 +170,14 @@ function make(supply: Supply, possible: Candidates, purpose: 'job' | 'idle'): Fa
   if (best) {
     const { host, spec } = best
     const spare = room.take(host, pool.flavor.name, need)
-    supply.named.push({ host, spec })
-    draft.steps.push(spare ? { do: 'name', reservation: spare.id, spec } : { do: 'reserve', host, spec })
+    // A pool's machine has time, a job has not.
+    const { named } = supply
+    const hull = purpose === 'job' ? hullFor(draft, host, { shape: shapeOf(spec), named }) : undefined
+    const naming = { spec, ...(hull && { hull }) }
+    named.push({ host, ...naming })
+    draft.steps.push(
+      spare ? { do: 'name', reservation: spare.id, ...naming } : { do: 'reserve', host, ...naming },
+    )
     return undefined
   }
   if (draft.hosts.size === 0) return { code: 'no_host', args: {} }

@@ -10,6 +10,7 @@ import {
   type HostFacts,
   type HostId,
   type HostTemplate,
+  type MachineId,
   shapeKey,
   shapeOf,
   type TemplateShape,
@@ -17,7 +18,7 @@ import {
 import { fits, roomFor } from '../placement/embedded.ts'
 import type { Draft } from './draft.ts'
 import { makePool, newestImage, type Pool, refusal, specFor } from './pool.ts'
-import type { HeldBuild, UnbuildReason, Wish } from './view.ts'
+import type { HeldBuild, Naming, UnbuildReason, Wish } from './view.ts'
 
 /** What was asked for so long ago and not since needs no template. */
 export const DEMAND_MS_MAX = 24 * 3_600_000
@@ -116,6 +117,22 @@ export function isTemplateComing(draft: Draft, host: HostId, shape: TemplateShap
 export const isWarm = (draft: Draft, host: HostId, shape: TemplateShape): boolean => {
   const facts = draft.hosts.get(host)
   return facts !== undefined && standingOf(facts, shapeKey(shape)).ready
+}
+
+/** One of the host's hulls that a machine of this shape may be launched from, and none `named` is. */
+export function hullFor(
+  draft: Draft,
+  host: HostId,
+  { shape, named }: { readonly shape: TemplateShape; readonly named: readonly Naming[] },
+): MachineId | undefined {
+  const key = shapeKey(shape)
+  const taken = new Set(named.map(({ hull }) => hull))
+  for (const template of draft.hosts.get(host)?.templates ?? []) {
+    if (template.state !== 'ready' || shapeKey(template.shape) !== key) continue
+    const hull = template.hulls.find((one) => !taken.has(one) && draft.machines.get(one) === undefined)
+    if (hull !== undefined) return hull
+  }
+  return undefined
 }
 
 /** It has been missing for so long that jobs no longer go before it. */

@@ -119,6 +119,12 @@ export type DoomReason =
 
 export type UnbuildReason = 'done' | 'blocked' | 'unwanted' | 'room'
 
+export interface Naming {
+  readonly spec: MachineSpec
+  /** The hull that it is launched from, whose id it gets; absent: a fresh one. */
+  readonly hull?: MachineId
+}
+
 export type Step =
   /** The lease is over; its machine, if it has one, is doomed with it. */
   | {
@@ -138,9 +144,9 @@ export type Step =
   /** Give a free reservation back. */
   | { readonly do: 'drop'; readonly reservation: ReservationId }
   /** A new machine in a free reservation. */
-  | { readonly do: 'name'; readonly reservation: ReservationId; readonly spec: MachineSpec }
+  | ({ readonly do: 'name'; readonly reservation: ReservationId } & Naming)
   /** New room on the host, and a new machine in it. */
-  | { readonly do: 'reserve'; readonly host: HostId; readonly spec: MachineSpec }
+  | ({ readonly do: 'reserve'; readonly host: HostId } & Naming)
   /** From now on the host shall have templates of these shapes, most wanted first. */
   | { readonly do: 'wish'; readonly host: HostId; readonly shapes: readonly TemplateShape[] }
   /** New room on the host, and a template is built in it. */

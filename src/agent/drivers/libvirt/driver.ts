@@ -1,12 +1,9 @@
 import { availableParallelism, release, totalmem } from 'node:os'
-import { ulid } from 'ulid'
 import type { Domain } from '../../../libvirt/index.ts'
 import {
   assert,
   type MachineId,
-  parseId,
   SlipwayError,
-  systemClock,
   type TemplateId,
   type TemplateShape,
 } from '../../../model/index.ts'
@@ -18,21 +15,18 @@ import type {
   DriverEvent,
   DriverFacts,
   GuestChannel,
+  HullRequest,
   Resource,
   Template,
   TemplateRequest,
 } from '../driver.ts'
 import { resourceName } from '../resource-name.ts'
-import { untilGone } from '../until-gone.ts'
 import { attachConsole, consoleTail } from './console.ts'
 import { ensureDirectory } from './directory.ts'
 import { MachineWatch } from './events.ts'
 import { guestChannel } from './guest-channel.ts'
-import { makeMachine } from './machine.ts'
-import { Makings } from './makings.ts'
-import { makeTemplate } from './mould.ts'
+import { Maker } from './maker.ts'
 import { closeLink, openLink, type Slot, slotOf } from './network/index.ts'
-import type { Origin } from './origin.ts'
 import { freeDiskMiB, machineFiles } from './overlay.ts'
 import { listResources, removeResource, runningMachines } from './resources.ts'
 import { type Layout, type LibvirtSettings, layoutOf, type SocketKind, socketPath } from './settings.ts'
@@ -51,9 +45,7 @@ export class LibvirtDriver implements Driver {
   readonly #layout: Layout
   readonly #watch: MachineWatch
   readonly #readers = new Map<MachineId, AbortController>()
-  readonly #makings = new Makings()
-  /** Of those, the ones that are to be frozen: nobody else knows of them. */
-  readonly #moulds = new Set<MachineId>()
+  readonly #maker: Maker
   #workshop: Promise<Workshop> | undefined
   #looking = false
 
@@ -61,6 +53,7 @@ export class LibvirtDriver implements Driver {
     this.#settings = settings
     this.#layout = layoutOf(settings)
     this.#watch = new MachineWatch(settings.host)
+    this.#maker = new Maker(this.#watch)
   }
 
   async probe({ signal }: Signalled): Promise<DriverFacts> {
@@ -94,10 +87,8 @@ export class LibvirtDriver implements Driver {
   }
 
   async clone(request: CloneRequest): Promise<Clone> {
-    const { machine, signal } = request
-    signal.throwIfAborted()
-    const shop = await this.#prepared()
-    return this.#makings.track(machine, signal, (inner) => this.#make(shop, { ...request, signal: inner }))
+    request.signal.throwIfAborted()
+    return this.#maker.make(await this.#prepared(), request)
   }
 
   async templateKey(
@@ -108,26 +99,25 @@ export class LibvirtDriver implements Driver {
   }
 
   async templates(): Promise<readonly Template[]> {
-    return (await this.#prepared()).templates.list()
+    const templates = await (await this.#prepared()).templates.list()
+    return templates.map((template) => {
+      const hulls = this.#maker.hullsOf(template.id)
+      return { ...template, clones: template.clones - hulls.length, hulls }
+    })
   }
 
   async buildTemplate(request: TemplateRequest): Promise<Template> {
-    const { signal } = request
-    signal.throwIfAborted()
-    const shop = await this.#prepared()
-    const machine = parseId('MachineId', `m-${ulid().toLowerCase()}`)
-    this.#moulds.add(machine)
-    try {
-      return await this.#makings.track(machine, signal, (inner) =>
-        makeTemplate(shop, { ...request, machine, wallMs: systemClock.wall(), signal: inner }),
-      )
-    } finally {
-      await untilGone({ clock: systemClock, destroy: () => this.#raze(shop, machine) })
-      this.#moulds.delete(machine)
-    }
+    request.signal.throwIfAborted()
+    return this.#maker.mould(await this.#prepared(), request)
+  }
+
+  async makeHull(request: HullRequest): Promise<MachineId> {
+    request.signal.throwIfAborted()
+    return this.#maker.hull(await this.#prepared(), request)
   }
 
   async removeTemplate(template: TemplateId): Promise<void> {
+    for (const hull of this.#maker.hullsOf(template)) await this.destroy(hull)
     await (await this.#prepared()).templates.remove(template)
   }
 
@@ -151,21 +141,20 @@ export class LibvirtDriver implements Driver {
   }
 
   async destroy(machine: MachineId): Promise<void> {
-    await this.#makings.end(machine)
-    await this.#raze(await this.#prepared(), machine)
+    await this.#maker.destroy(await this.#prepared(), machine)
   }
 
   async list(): Promise<readonly Resource[]> {
     const resources = await listResources(await this.#recovered())
     return resources.map(({ kind, name, machine, kept }): Resource => {
       if (machine === undefined) return kept ? { kind, name, kept } : { kind, name }
-      return this.#moulds.has(machine) ? { kind, name, kept: true } : { kind, name, machine }
+      return this.#maker.isOwn(machine) ? { kind, name, kept: true } : { kind, name, machine }
     })
   }
 
   async running(): Promise<ReadonlySet<MachineId>> {
     const running = await runningMachines(await this.#recovered())
-    return new Set([...running].filter((machine) => !this.#moulds.has(machine)))
+    return new Set([...running].filter((machine) => !this.#maker.isOwn(machine)))
   }
 
   async remove(resource: Resource): Promise<void> {
@@ -200,41 +189,8 @@ export class LibvirtDriver implements Driver {
     const shop = await this.#workshop
     this.#workshop = undefined
     if (shop === undefined) return
-    for (const mould of this.#moulds) await this.#makings.end(mould)
-    await this.#makings.allEnded()
+    await this.#maker.end(shop)
     await closeWorkshop(shop)
-  }
-
-  async #make(shop: Workshop, request: CloneRequest): Promise<Clone> {
-    const { machine } = request
-    // The first thing a machine has and the last it loses.
-    if ((await shop.ledger.slotOf(machine)) !== undefined) throw conflict(machine, 'its slot is taken')
-    const make = (origin: Origin): Promise<Clone> => makeMachine(shop, request, origin)
-    const clone = await this.#orNothing(shop, machine, () =>
-      request.template === undefined
-        ? make({ kind: 'image' })
-        : shop.templates.holding(request.template, (template) => make({ kind: 'template', template })),
-    )
-    this.#watch.expect(machine)
-    return clone
-  }
-
-  async #orNothing<T>(shop: Workshop, machine: MachineId, make: () => Promise<T>): Promise<T> {
-    try {
-      return await make()
-    } catch (error) {
-      await this.#raze(shop, machine)
-      throw error
-    }
-  }
-
-  /** In the order of the list: nothing is taken away from under a living QEMU. */
-  async #raze(shop: Workshop, machine: MachineId): Promise<void> {
-    this.#watch.forget(machine)
-    shop.kits.close(machine)
-    await shop.hypervisor.recovered()
-    for (const resource of await listResources(shop, machine)) await removeResource(shop, resource)
-    shop.stock.refill()
   }
 
   /** If libvirt is away, the next look tells. */
@@ -276,9 +232,6 @@ export class LibvirtDriver implements Driver {
     return domain
   }
 }
-
-const conflict = (machine: MachineId, detail: string): SlipwayError =>
-  new SlipwayError('conflict', { kind: 'machine', name: machine, detail })
 
 const absent = (machine: MachineId): SlipwayError =>
   new SlipwayError('hypervisor_refused', {

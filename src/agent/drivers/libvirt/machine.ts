@@ -8,7 +8,7 @@ import { limitMemory } from './cgroup.ts'
 import { missingProgram } from './command.ts'
 import { domainXml, type Firmware, memoryCostMiB } from './domain.ts'
 import { daemonName } from './names.ts'
-import { openRing, plugTap, resolveEndpoints, type Slot } from './network/index.ts'
+import { openNamespace, openRing, plugTap, resolveEndpoints, type Slot } from './network/index.ts'
 import { fillMachineDir, type Origin, planOrigin } from './origin.ts'
 import {
   type MachineFiles,
@@ -32,21 +32,63 @@ const CREATE_MS_MAX = 60_000
 /** Debian's package `ovmf`. */
 const UEFI_CODE = '/usr/share/OVMF/OVMF_CODE_4M.fd'
 
+/** A machine as far as it can be made before anybody asks for it: its guest is there, and does not run yet. */
+export interface Hull {
+  readonly slot: Slot
+  readonly domain: Domain
+}
+
 /**
  * Makes a machine and lets its guest run. Leaves halves when it fails: the caller destroys them.
  *
- *   refuse what cannot be ─► namespace ─► files ─► domain, paused ─┬► tap into the namespace, down ─┬► running
- *                                                                  └► state of its template, if any ┘
+ *   refuse what cannot be ─► namespace ─┬► files ─► domain, paused ─┬► tap into the namespace, down ──┬─┬► running
+ *                                       │                           └► state of its template, if any ┘ │
+ *                                       └► its allow-list, in both rings ──────────────────────────────┘
  */
 export async function makeMachine(shop: Workshop, request: CloneRequest, origin: Origin): Promise<Clone> {
+  await refuse(shop, request)
+  const slot = await claim(shop, request)
+  const assembled = assemble(shop, request, { origin, slot })
+  await together([assembled, admit(shop, request, slot)])
+  return start(shop, request, await assembled)
+}
+
+/** Makes one of a template, to be launched later. Leaves halves when it fails: the caller destroys them. */
+export async function makeHull(
+  shop: Workshop,
+  request: CloneRequest,
+  template: StoredTemplate,
+): Promise<Hull> {
+  await refuse(shop, request)
+  const slot = await claim(shop, request)
+  const hull = await assemble(shop, request, { origin: { kind: 'template', template }, slot })
+  shop.stock.refill()
+  return hull
+}
+
+/** Lets a hull's guest run, as the machine that was asked for. Leaves halves when it fails: the caller destroys them. */
+export async function launch(shop: Workshop, request: CloneRequest, hull: Hull): Promise<Clone> {
+  await refuse(shop, request)
+  request.step('hull')
+  await admit(shop, request, hull.slot)
+  return start(shop, request, hull)
+}
+
+async function claim({ stock, ledger }: Workshop, { machine, signal, step }: CloneRequest): Promise<Slot> {
+  const slot = await stock.take(signal)
+  await ledger.assign(slot.number, machine)
+  step('namespace')
+  return slot
+}
+
+interface Assembly {
+  readonly origin: Origin
+  readonly slot: Slot
+}
+
+async function assemble(shop: Workshop, request: CloneRequest, { origin, slot }: Assembly): Promise<Hull> {
   const { machine, spec, signal, step } = request
   const { host } = shop.settings
-  await refuse(shop, request)
-  const slot = await shop.stock.take(signal)
-  await shop.ledger.assign(slot.number, machine)
-  step('namespace')
-
-  const endpoints = await resolveEndpoints(spec.network.allow, signal)
   const files = machineFiles(shop.layout.machinesDir, host, machine)
   const { uid } = slot
   await makeMachineDir(files, { uid, fill: () => fillMachineDir(origin, request, { files, uid }) })
@@ -81,13 +123,26 @@ export async function makeMachine(shop: Workshop, request: CloneRequest, origin:
   await together([
     // First: its questions are on their way while this process starts others.
     origin.kind === 'template' ? wake(shop, { domain, template: origin.template, step, signal }) : undefined,
-    plugTap(slot, { from: daemonName(host), endpoints, signal }),
-    openRing(shop.settings, { slot, endpoints, signal }),
+    plugTap(slot, { from: daemonName(host), signal }),
     limitMemory(name, memoryCostMiB({ spec, acceleration: shop.acceleration }) * BYTES_PER_MIB),
   ])
-  step('confined')
+  return { slot, domain }
+}
 
-  await asking({ action: 'resume', object: name }, shop.hypervisor.domains.resume(domain, { signal }))
+/** What the guest may reach besides the world. */
+async function admit(shop: Workshop, { spec, signal }: CloneRequest, slot: Slot): Promise<void> {
+  const endpoints = await resolveEndpoints(spec.network.allow, signal)
+  await together([
+    openNamespace(slot, { endpoints, signal }),
+    openRing(shop.settings, { slot, endpoints, signal }),
+  ])
+}
+
+async function start(shop: Workshop, request: CloneRequest, { slot, domain }: Hull): Promise<Clone> {
+  const { machine, signal, step } = request
+  signal.throwIfAborted()
+  step('confined')
+  await asking({ action: 'resume', object: domain.name }, shop.hypervisor.domains.resume(domain, { signal }))
   step('started')
   // Not before: what that starts would stand in the way of all this.
   shop.stock.refill()

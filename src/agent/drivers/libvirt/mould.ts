@@ -74,7 +74,7 @@ export async function makeTemplate(shop: Workshop, request: MouldRequest): Promi
   }
   await shop.templates.publish(files.dir, manifest)
   step('published')
-  return { id, key, shape, mode, builtAtMs: request.wallMs, diskMiB: manifest.diskMiB, clones: 0 }
+  return { id, key, shape, mode, builtAtMs: request.wallMs, diskMiB: manifest.diskMiB, clones: 0, hulls: [] }
 }
 
 /** Everything of the machine but its files, and its uid while it still owns them. */

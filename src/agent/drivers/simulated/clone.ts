@@ -8,39 +8,54 @@ import { newGuest } from './guest.ts'
 import type { VirtualHost } from './host.ts'
 import type { SimulatedOptions } from './options.ts'
 
+export type Destroy = (machine: MachineId) => Promise<void>
+
 /** Makes the machine of `request`; `destroy` is how its halves go if it fails. */
 export async function clone(
   options: SimulatedOptions,
   act: Act,
   request: CloneRequest,
-  destroy: (machine: MachineId) => Promise<void>,
+  destroy: Destroy,
 ): Promise<Clone> {
+  request.signal.throwIfAborted()
+  refuseSecond(options.host, resourceName(options.host.id, request.machine), request.machine)
+  try {
+    await assemble(options, act, request)
+    return await start(options, act, request)
+  } catch (error) {
+    await destroy(request.machine)
+    throw error
+  }
+}
+
+/** All of the machine, its guest not yet running. Leaves halves when it fails. */
+export async function assemble(options: SimulatedOptions, act: Act, request: CloneRequest): Promise<void> {
   const { host } = options
   const { machine, spec, signal } = request
   const name = resourceName(host.id, machine)
-  signal.throwIfAborted()
-  refuseSecond(host, name, machine)
-  try {
-    const overlay = { name, diskMiB: spec.diskGiB * MIB_PER_GIB, ...withTemplate(host, request) }
-    await act('overlay', machine, () => makeOverlay(host, overlay), signal)
-    request.step('overlay')
-    await act('namespace', machine, () => host.put({ kind: 'namespace', name, link: 'down' }), signal)
-    request.step('namespace')
-    const start = request.template === undefined ? 'boots' : 'wakes'
-    const guest = newGuest(machine, options.behaviour?.(machine) ?? 'honest', start)
-    const domain = { kind: 'domain', name, ...shapeOf(spec), guest, state: 'stopped' } as const
-    await act('domain', machine, () => host.put({ ...domain }), signal)
-    request.step('domain')
-    if (request.template !== undefined) {
-      await act('wake', machine, () => {}, signal)
-      request.step('loaded')
-    }
-    await act('start', machine, () => run(host, name), signal)
-    request.step('started')
-  } catch (error) {
-    await destroy(machine)
-    throw error
-  }
+  const overlay = { name, diskMiB: spec.diskGiB * MIB_PER_GIB, ...withTemplate(host, request) }
+  await act('overlay', machine, () => makeOverlay(host, overlay), signal)
+  request.step('overlay')
+  await act('namespace', machine, () => host.put({ kind: 'namespace', name, link: 'down' }), signal)
+  request.step('namespace')
+  const begin = request.template === undefined ? 'boots' : 'wakes'
+  const guest = newGuest(machine, options.behaviour?.(machine) ?? 'honest', begin)
+  const domain = { kind: 'domain', name, ...shapeOf(spec), guest, state: 'stopped' } as const
+  await act('domain', machine, () => host.put({ ...domain }), signal)
+  request.step('domain')
+  if (request.template === undefined) return
+  await act('wake', machine, () => {}, signal)
+  request.step('loaded')
+}
+
+/** Lets the guest of an assembled machine run. Leaves it as it is when it fails. */
+export async function start(
+  { host }: SimulatedOptions,
+  act: Act,
+  { machine, step, signal }: CloneRequest,
+): Promise<Clone> {
+  await act('start', machine, () => run(host, resourceName(host.id, machine)), signal)
+  step('started')
   return { machine, address: doorAddress(host.id, machine), port: SSH_PORT }
 }
 

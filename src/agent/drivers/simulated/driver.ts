@@ -2,16 +2,16 @@
  * A driver without a hypervisor: machines are data on a `VirtualHost`. For the simulation, for trying Slipway where
  * nothing can be virtualized, and as the shortest example of the contract. It runs no job.
  */
-import { assert, type MachineId, SlipwayError } from '../../../model/index.ts'
+import { assert, type MachineId, SlipwayError, type TemplateId } from '../../../model/index.ts'
 import type { Driver, DriverEvent, Resource } from '../driver.ts'
 import { Inbox } from '../inbox.ts'
 import { parseResourceName, resourceName, sharedName } from '../resource-name.ts'
 import { channelTo } from './channel.ts'
-import { clone } from './clone.ts'
 import { attach, readConsole } from './console.ts'
 import { effectsOf } from './effects.ts'
 import type { VirtualGuest } from './guest.ts'
 import type { VirtualHost } from './host.ts'
+import { hullsOf } from './hull.ts'
 import type { SimulatedOptions } from './options.ts'
 import { templatesOf } from './template.ts'
 
@@ -21,14 +21,17 @@ export function simulatedDriver(options: SimulatedOptions): Driver {
   const act = effectsOf(options)
   const nameOf = (machine: MachineId): string => resourceName(host.id, machine)
   const uplink = sharedName(host.id, 'uplink')
-  const moulds = new Set<MachineId>()
+  const own = new Set<MachineId>()
+  const hulls = new Map<MachineId, TemplateId>()
 
   const destroy = async (machine: MachineId): Promise<void> => {
+    hulls.delete(machine)
     const name = nameOf(machine)
     if (host.get('domain', name) !== undefined) await act('end', machine, () => host.drop('domain', name))
     for (const kind of ['namespace', 'overlay'] as const) {
       if (host.get(kind, name) !== undefined) await act('remove', machine, () => host.drop(kind, name))
     }
+    own.delete(machine)
   }
 
   return {
@@ -48,19 +51,20 @@ export function simulatedDriver(options: SimulatedOptions): Driver {
       ),
     prepare: ({ signal }) =>
       act('prepare', undefined, () => host.put({ kind: 'uplink', name: uplink }), signal),
-    clone: (request) => clone(options, act, request, destroy),
-    ...templatesOf(options, act, { moulds, destroy }),
+    ...hullsOf(options, act, { own, hulls, destroy }),
+    ...templatesOf(options, act, { own, hulls, destroy }),
     link: (machine, state, { signal }) =>
       act('link', machine, () => setLink(host, nameOf(machine), state), signal),
     guest: (machine) => channelTo(options, act, machine),
     destroy,
-    list: () => act('list', undefined, () => listed(host).map((resource) => disown(resource, moulds))),
-    running: () => act('list', undefined, () => running(host, moulds)),
+    list: () => act('list', undefined, () => listed(host).map((resource) => disown(resource, own))),
+    running: () => act('list', undefined, () => running(host, own)),
     remove: (resource) => act('remove', resource.machine, () => removeOurs(host, resource)),
     console: async (machine, { lines }) => readConsole(host.get('domain', nameOf(machine))?.guest, lines),
     attachConsole: async (machine, { signal }) => attach(runningGuest(host, nameOf(machine)), signal),
     events: ({ signal }) => eventsOf(host, signal),
     async close() {
+      for (const hull of hulls.keys()) await destroy(hull)
       if (listed(host).some((resource) => resource.machine !== undefined)) return
       await act('remove', undefined, () => host.drop('uplink', uplink))
     },
@@ -76,17 +80,17 @@ function listed(host: VirtualHost): readonly Resource[] {
   })
 }
 
-/** What is to be frozen is nobody's machine while this driver lives. */
-const disown = ({ kind, name, machine, kept }: Resource, moulds: ReadonlySet<MachineId>): Resource => {
+/** What only the driver knows of is nobody's machine while this driver lives. */
+const disown = ({ kind, name, machine, kept }: Resource, own: ReadonlySet<MachineId>): Resource => {
   if (machine === undefined) return kept ? { kind, name, kept } : { kind, name }
-  return moulds.has(machine) ? { kind, name, kept: true } : { kind, name, machine }
+  return own.has(machine) ? { kind, name, kept: true } : { kind, name, machine }
 }
 
-function running(host: VirtualHost, moulds: ReadonlySet<MachineId>): ReadonlySet<MachineId> {
+function running(host: VirtualHost, own: ReadonlySet<MachineId>): ReadonlySet<MachineId> {
   const machines = new Set<MachineId>()
   for (const thing of host.things()) {
     const machine = parseResourceName(host.id, thing.name)
-    if (machine === undefined || moulds.has(machine)) continue
+    if (machine === undefined || own.has(machine)) continue
     if (thing.kind === 'domain' && thing.state === 'running') machines.add(machine)
   }
   return machines

@@ -22,7 +22,11 @@ export type VirtualThing =
       /** Whose clone it is. */
       readonly template?: TemplateId
     }
-  | { readonly kind: 'template'; readonly name: string; readonly template: Omit<Template, 'clones'> }
+  | {
+      readonly kind: 'template'
+      readonly name: string
+      readonly template: Omit<Template, 'clones' | 'hulls'>
+    }
   | { readonly kind: 'namespace'; readonly name: string; link: 'up' | 'down' }
   | { readonly kind: 'uplink'; readonly name: string }
   | {
@@ -51,7 +55,7 @@ export class VirtualHost {
   version = '1'
   /** False: libvirt does not answer; machines run on. */
   hypervisorUp = true
-  #moulds = 0
+  #ownMachines = 0
   readonly #things = new Map<string, VirtualThing>()
   readonly #watchers = new Set<(event: DriverEvent) => void>()
   #missed: DriverEvent[] = []
@@ -78,10 +82,10 @@ export class VirtualHost {
     this.#things.delete(`${kind}/${name}`)
   }
 
-  /** A name for a machine that is to be frozen, which no coordinator gives. */
-  mould(): MachineId {
+  /** A name that no coordinator gives. */
+  ownMachine(): MachineId {
     const host = this.id.replace(/[ilou]/g, 'x')
-    return parseId('MachineId', `m-z${host}${String(++this.#moulds).padStart(25 - host.length, '0')}`)
+    return parseId('MachineId', `m-z${host}${String(++this.#ownMachines).padStart(25 - host.length, '0')}`)
   }
 
   /** The domain's guest begins to run. */

@@ -11,15 +11,14 @@ import {
 import type { Driver, Template, TemplateRequest } from '../driver.ts'
 import { mouldSpec } from '../mould-spec.ts'
 import { untilGone } from '../until-gone.ts'
-import { clone } from './clone.ts'
+import { clone, type Destroy } from './clone.ts'
 import type { Act } from './effects.ts'
 import type { VirtualHost } from './host.ts'
+import type { Stock } from './hull.ts'
 import type { SimulatedOptions } from './options.ts'
 
-export interface Moulding {
-  /** Machines that are to be frozen, in this driver's life. */
-  readonly moulds: Set<MachineId>
-  readonly destroy: (machine: MachineId) => Promise<void>
+interface Moulding extends Stock {
+  readonly destroy: Destroy
 }
 
 type TemplateVerbs = Pick<Driver, 'templateKey' | 'templates' | 'buildTemplate' | 'removeTemplate'>
@@ -27,7 +26,7 @@ type TemplateVerbs = Pick<Driver, 'templateKey' | 'templates' | 'buildTemplate' 
 export function templatesOf(
   options: SimulatedOptions,
   act: Act,
-  { moulds, destroy }: Moulding,
+  { own, hulls, destroy }: Moulding,
 ): TemplateVerbs {
   const { host } = options
 
@@ -51,24 +50,27 @@ export function templatesOf(
     const template = { id, key, shape, mode, builtAtMs: options.clock.wall(), diskMiB: shape.memoryMiB }
     await act('freeze', machine, () => host.put({ kind: 'template', name: id, template }), signal)
     step('published')
-    return { ...template, clones: 0 }
+    return { ...template, clones: 0, hulls: [] }
   }
 
   return {
     templateKey: async (shape, { tools }) => keyOf(host, shape, tools),
-    templates: () => act('list', undefined, () => templatesIn(host)),
+    templates: () => act('list', undefined, () => templatesIn(host, hulls)),
     async buildTemplate(request) {
       request.signal.throwIfAborted()
-      const machine = host.mould()
-      moulds.add(machine)
+      const machine = host.ownMachine()
+      own.add(machine)
       try {
         return await build(request, machine)
       } finally {
         await untilGone({ clock: options.clock, destroy: () => destroy(machine) })
-        moulds.delete(machine)
+        own.delete(machine)
       }
     },
-    removeTemplate: (id) => act('remove', undefined, () => removeUnused(host, id)),
+    async removeTemplate(id) {
+      for (const [hull, template] of hulls) if (template === id) await destroy(hull)
+      await act('remove', undefined, () => removeUnused(host, id))
+    },
   }
 }
 
@@ -84,17 +86,20 @@ function keyOf(host: VirtualHost, shape: TemplateShape, tools: string | undefine
   return createHash('sha256').update(said).digest('hex')
 }
 
-function templatesIn(host: VirtualHost): readonly Template[] {
-  const things = host.things()
-  return things.flatMap((thing) => {
+function templatesIn(host: VirtualHost, hulls: Stock['hulls']): readonly Template[] {
+  return host.things().flatMap((thing) => {
     if (thing.kind !== 'template') return []
-    const clones = things.filter((one) => one.kind === 'overlay' && one.template === thing.name).length
-    return [{ ...thing.template, clones }]
+    const { template } = thing
+    const own = [...hulls].flatMap(([machine, of]) => (of === template.id ? [machine] : []))
+    return [{ ...template, clones: clonesOf(host, template.id) - own.length, hulls: own }]
   })
 }
 
+const clonesOf = (host: VirtualHost, id: TemplateId): number =>
+  host.things().filter((one) => one.kind === 'overlay' && one.template === id).length
+
 function removeUnused(host: VirtualHost, id: TemplateId): void {
-  const clones = templatesIn(host).find((template) => template.id === id)?.clones ?? 0
+  const clones = clonesOf(host, id)
   if (clones > 0)
     throw new SlipwayError('conflict', {
       kind: 'template',

@@ -6,6 +6,7 @@ export {
   inNamespace,
   namespacePath,
   openLink,
+  openNamespace,
   plugTap,
   removeNamespace,
   removeTap,

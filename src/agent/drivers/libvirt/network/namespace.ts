@@ -76,12 +76,11 @@ export async function makeNamespace(slot: Slot, { resolver, signal }: NamespaceO
 export interface PlugOptions {
   /** Where libvirt made the tap. */
   readonly from: string
-  readonly endpoints: readonly Endpoint[]
   readonly signal?: AbortSignal | undefined
 }
 
 /** Brings the tap of a paused guest into its namespace, down, with the rules of its link in place. */
-export async function plugTap(slot: Slot, { from, endpoints, signal }: PlugOptions): Promise<void> {
+export async function plugTap(slot: Slot, { from, signal }: PlugOptions): Promise<void> {
   const object = `tap of ${slot.namespace}`
   await batch(['-n', from], {
     object,
@@ -99,8 +98,19 @@ export async function plugTap(slot: Slot, { from, endpoints, signal }: PlugOptio
   await inNamespace(slot.namespace, ['nft', '-f', '-'], {
     object,
     signal,
-    stdin: linkRules() + allowInNamespace(endpoints),
+    stdin: linkRules(),
   })
+}
+
+/** Lets the guest connect to these, although their range is closed to it. */
+export async function openNamespace(
+  slot: Slot,
+  { endpoints, signal }: { readonly endpoints: readonly Endpoint[]; readonly signal?: AbortSignal },
+): Promise<void> {
+  const stdin = allowInNamespace(endpoints)
+  if (stdin === '') return
+  const object = `allow-list of ${slot.namespace}`
+  await inNamespace(slot.namespace, ['nft', '-f', '-'], { object, signal, stdin })
 }
 
 /** Opens the host's end. The neighbour is fixed, so that no ARP answer of the guest is ever believed. */

@@ -62,7 +62,7 @@ export class TemplateStore {
     }
   }
 
-  async list(): Promise<readonly Template[]> {
+  async list(): Promise<readonly Omit<Template, 'hulls'>[]> {
     const clones = await this.#clones()
     return [...this.#sound.values()].map(({ id, key, shape, mode, builtAtMs, diskMiB }) => {
       return { id, key, shape, mode, builtAtMs, diskMiB, clones: clones.get(id) ?? 0 }

@@ -1,0 +1,145 @@
+import { ulid } from 'ulid'
+import { type MachineId, parseId, SlipwayError, systemClock, type TemplateId } from '../../../model/index.ts'
+import type { Clone, CloneRequest, HullRequest, Template, TemplateRequest } from '../driver.ts'
+import { mouldSpec } from '../mould-spec.ts'
+import { untilGone } from '../until-gone.ts'
+import type { MachineWatch } from './events.ts'
+import { type Hull, launch, makeHull, makeMachine } from './machine.ts'
+import { Makings } from './makings.ts'
+import { makeTemplate } from './mould.ts'
+import type { Origin } from './origin.ts'
+import { listResources, removeResource } from './resources.ts'
+import type { Workshop } from './workshop.ts'
+
+/** Makes machines and takes them apart: those that were asked for, those that are to be frozen, and hulls in stock. */
+export class Maker {
+  readonly #watch: MachineWatch
+  readonly #makings = new Makings()
+  /** Nobody else knows of these: what is to be frozen, and hulls. */
+  readonly #own = new Set<MachineId>()
+  readonly #hulls = new Map<MachineId, Hull & { readonly template: TemplateId }>()
+
+  constructor(watch: MachineWatch) {
+    this.#watch = watch
+  }
+
+  isOwn(machine: MachineId): boolean {
+    return this.#own.has(machine)
+  }
+
+  hullsOf(template: TemplateId): readonly MachineId[] {
+    return [...this.#hulls].flatMap(([machine, hull]) => (hull.template === template ? [machine] : []))
+  }
+
+  async make(shop: Workshop, request: CloneRequest): Promise<Clone> {
+    const { machine, signal } = request
+    return this.#makings.track(machine, signal, async (inner) => {
+      const asked = { ...request, signal: inner }
+      const clone = (await this.#launch(shop, asked)) ?? (await this.#begin(shop, asked))
+      this.#watch.expect(machine)
+      return clone
+    })
+  }
+
+  async mould(shop: Workshop, request: TemplateRequest): Promise<Template> {
+    const machine = this.#ownMachine()
+    try {
+      return await this.#makings.track(machine, request.signal, (signal) =>
+        makeTemplate(shop, { ...request, machine, wallMs: systemClock.wall(), signal }),
+      )
+    } finally {
+      await untilGone({ clock: systemClock, destroy: () => this.#raze(shop, machine) })
+      this.#own.delete(machine)
+    }
+  }
+
+  async hull(shop: Workshop, { template, signal, ...source }: HullRequest): Promise<MachineId> {
+    const machine = this.#ownMachine()
+    const request = { ...source, machine, spec: mouldSpec(template.shape), step: () => {} }
+    try {
+      const hull = await this.#makings.track(machine, signal, (inner) =>
+        this.#orNothing(shop, machine, () =>
+          shop.templates.holding(template.id, (stored) =>
+            makeHull(shop, { ...request, signal: inner }, stored),
+          ),
+        ),
+      )
+      this.#hulls.set(machine, { ...hull, template: template.id })
+      return machine
+    } catch (error) {
+      this.#own.delete(machine)
+      throw error
+    }
+  }
+
+  /** Whatever there is of it. */
+  async destroy(shop: Workshop, machine: MachineId): Promise<void> {
+    await this.#makings.end(machine)
+    this.#hulls.delete(machine)
+    await this.#raze(shop, machine)
+    this.#own.delete(machine)
+  }
+
+  /** Waits for what others have asked for; what is the driver's own ends. */
+  async end(shop: Workshop): Promise<void> {
+    for (const machine of this.#own) await this.#makings.end(machine)
+    await this.#makings.allEnded()
+    for (const hull of this.#hulls.keys()) await this.destroy(shop, hull)
+  }
+
+  /** Undefined: there is no hull of that id, or none that was of any use, and now there is none. */
+  async #launch(shop: Workshop, request: CloneRequest): Promise<Clone | undefined> {
+    const { machine, template, signal } = request
+    const hull = this.#hulls.get(machine)
+    if (hull === undefined) return undefined
+    this.#hulls.delete(machine)
+    this.#own.delete(machine)
+    try {
+      if (hull.template === template) return await launch(shop, request, hull)
+    } catch (error) {
+      if (signal.aborted) {
+        await this.#raze(shop, machine)
+        throw error
+      }
+    }
+    await this.#raze(shop, machine)
+    return undefined
+  }
+
+  async #begin(shop: Workshop, request: CloneRequest): Promise<Clone> {
+    const { machine, template } = request
+    // The first thing a machine has and the last it loses.
+    if ((await shop.ledger.slotOf(machine)) !== undefined)
+      throw new SlipwayError('conflict', { kind: 'machine', name: machine, detail: 'its slot is taken' })
+    const make = (origin: Origin): Promise<Clone> => makeMachine(shop, request, origin)
+    return this.#orNothing(shop, machine, () =>
+      template === undefined
+        ? make({ kind: 'image' })
+        : shop.templates.holding(template, (stored) => make({ kind: 'template', template: stored })),
+    )
+  }
+
+  async #orNothing<T>(shop: Workshop, machine: MachineId, make: () => Promise<T>): Promise<T> {
+    try {
+      return await make()
+    } catch (error) {
+      await this.#raze(shop, machine)
+      throw error
+    }
+  }
+
+  /** In the order of the list: nothing is taken away from under a living QEMU. */
+  async #raze(shop: Workshop, machine: MachineId): Promise<void> {
+    this.#watch.forget(machine)
+    shop.kits.close(machine)
+    await shop.hypervisor.recovered()
+    for (const resource of await listResources(shop, machine)) await removeResource(shop, resource)
+    shop.stock.refill()
+  }
+
+  #ownMachine(): MachineId {
+    const machine = parseId('MachineId', `m-${ulid().toLowerCase()}`)
+    this.#own.add(machine)
+    return machine
+  }
+}

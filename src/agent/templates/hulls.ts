@@ -1,0 +1,100 @@
+/**
+ * Hulls of the templates that serve and are wanted: so many of each, the most wanted first, made one at a time when the
+ * host has nothing better to do. What they are launched as is the coordinator's to say; a hull that no template serves
+ * by goes.
+ */
+import { type HostTemplate, type MachineId, type TemplateId, withoutHulls } from '../../model/index.ts'
+import { endedWithin } from '../deadline.ts'
+import type { Template } from '../drivers/driver.ts'
+import type { Effects } from '../effects.ts'
+import type { AgentPorts } from '../ports.ts'
+import type { WantedKey } from './plan.ts'
+
+/** Of all templates together: each takes some 20 MiB of what the host keeps for itself. */
+const HULLS_MAX = 16
+const MAKE_MS = 60_000
+/** After one could not be made. */
+const REST_MS = 60_000
+
+export interface HullView {
+  /** Most wanted first. */
+  readonly wanted: readonly WantedKey[]
+  readonly serve: ReadonlyMap<string, TemplateId>
+  readonly present: readonly Template[]
+  /** Of each template. */
+  readonly each: number
+}
+
+export interface HullPlan {
+  readonly make: Template | undefined
+  readonly drop: readonly MachineId[]
+}
+
+export function hullPlan({ wanted, serve, present, each }: HullView): HullPlan {
+  const serving = wanted.flatMap(({ key }) => present.find(({ id }) => id === serve.get(key)) ?? [])
+  const kept = each === 0 ? [] : serving.slice(0, Math.max(1, Math.floor(HULLS_MAX / each)))
+  const drop = present.flatMap(({ id, hulls }) => (kept.some((one) => one.id === id) ? [] : hulls))
+  return { make: kept.find(({ hulls }) => hulls.length < each), drop }
+}
+
+export interface HullsOptions {
+  readonly tools?: string
+  readonly hulls: number
+  /** No machine is made now, nor was a moment ago. */
+  readonly isQuiet: () => boolean
+}
+
+export class Hulls {
+  readonly #ports: AgentPorts
+  readonly #options: HullsOptions
+  readonly #effects: Effects
+  /** Launched since the host was looked at. */
+  readonly #taken = new Set<MachineId>()
+  #restsUntilMs = 0
+
+  constructor(ports: AgentPorts, options: HullsOptions, effects: Effects) {
+    this.#ports = ports
+    this.#options = options
+    this.#effects = effects
+  }
+
+  /** A machine of this id is made. */
+  take(machine: MachineId): void {
+    this.#taken.add(machine)
+  }
+
+  free(templates: readonly HostTemplate[]): readonly HostTemplate[] {
+    return withoutHulls(templates, this.#taken)
+  }
+
+  /** Drops what is of no use; begins to make what is missing, and says so when it is there. */
+  tend(view: Omit<HullView, 'each'>, made: () => void): void {
+    const offered = new Set(view.present.flatMap(({ hulls }) => hulls))
+    for (const machine of this.#taken) if (!offered.has(machine)) this.#taken.delete(machine)
+    this.#effects.once('hulls', async () => {
+      const { clock, driver, events } = this.#ports
+      const { make, drop } = hullPlan({ ...view, each: this.#options.hulls })
+      try {
+        for (const hull of drop) if (!this.#taken.has(hull)) await driver.destroy(hull)
+        if (make === undefined || clock.now() < this.#restsUntilMs || !this.#options.isQuiet()) return
+        const hull = await this.#make(make)
+        events.hullMade(hull, make.id)
+        made()
+      } catch (error) {
+        if (this.#effects.signal.aborted) return
+        this.#restsUntilMs = clock.now() + REST_MS
+        events.trouble('hulls', error)
+      }
+    })
+  }
+
+  async #make(template: Template): Promise<MachineId> {
+    const { clock, driver, images } = this.#ports
+    const { tools } = this.#options
+    const { manifest: image, disk } = await images.find(template.shape.image)
+    const deadline = { clock, step: 'making a hull', deadlineMs: MAKE_MS, signal: this.#effects.signal }
+    return endedWithin(deadline, (signal) =>
+      driver.makeHull({ template, image, disk, ...(tools !== undefined && { tools }), signal }),
+    )
+  }
+}
