@@ -4,6 +4,7 @@ import { anySpec, HOST, Line, machineOf, World } from '../../../test/agent/world
 import { anyImage } from '../../../test/conformance/image.ts'
 import {
   type HostTemplate,
+  hullsIn,
   type MachineId,
   parseId,
   shapeOf,
@@ -310,4 +311,43 @@ test('is removed when somebody says so, unless a machine lives on it', async () 
   expect(await remove()).toMatchObject({ kind: 'failed', failure: { code: 'not_found' } })
   await world.pass(5_000)
   expect(world.templatesOf(line)).toMatchObject([{ state: 'waiting', reason: 'room' }])
+})
+
+/** The hulls in stock, by what the host reports. */
+const hullsOf = (world: WarmWorld, line: WarmLine): readonly MachineId[] => [
+  ...hullsIn(world.templatesOf(line)),
+]
+
+test('keeps a hull, launches the machine that is called by its id from it, and then makes the next', async () => {
+  const { world, line } = await warmed()
+  await world.pass(10_000)
+  const [hull] = hullsOf(world, line)
+  if (hull === undefined) throw new Error('no hull')
+  expect(line.heard.flatMap((frame) => ('machines' in frame ? frame.machines : []))).toSatisfy(
+    (all: { machine: MachineId }[]) => all.every(({ machine }) => machine !== hull),
+  )
+  line.want([machineOf(1), hull])
+  await world.pass(1_000)
+  expect(world.stepsOf(line, hull)).toContain('hull')
+  expect(world.stepsOf(line, hull)).not.toContain('overlay')
+  await world.pass(15_000)
+  expect(line.story(hull).at(-1)).toBe('ready')
+  const next = hullsOf(world, line)
+  expect(next).toHaveLength(1)
+  expect(next).not.toContain(hull)
+})
+
+test('offers a hull no more once its machine is made, however soon that is gone', async () => {
+  const { world, line } = await warmed()
+  await world.pass(10_000)
+  const [hull] = hullsOf(world, line)
+  if (hull === undefined) throw new Error('no hull')
+  const before = line.heard.length
+  line.want([machineOf(1), hull])
+  await world.pass(200)
+  line.want([machineOf(1)])
+  await world.pass(20_000)
+  const later = line.heard.slice(before).flatMap((frame) => ('facts' in frame ? [frame.facts] : []))
+  expect(later.some((facts) => hullsIn(facts?.templates ?? []).has(hull))).toBe(false)
+  expect(world.things().filter((thing) => thing.includes(hull))).toEqual([])
 })

@@ -1,10 +1,14 @@
 import { parseResourceName } from '../../../src/agent/drivers/resource-name.ts'
-import type { HostId, MachineId } from '../../../src/model/index.ts'
+import { type HostId, hullsIn, type MachineId } from '../../../src/model/index.ts'
 import type { MakeChecker, SceneHost } from '../evidence.ts'
 
-/** Once faults have stopped for a minute, all that lies on a host, records included, belongs to a wanted machine. */
+/**
+ * Once faults have stopped for a minute, all that lies on a host, records included, belongs to a wanted machine, or is a
+ * hull that the host offers.
+ */
 export const nothingLeaked: MakeChecker = () => {
   const wanted = new Map<HostId, ReadonlySet<MachineId>>()
+  const offered = new Map<HostId, ReadonlySet<MachineId>>()
   /** Machines that left the wanted set, and when: their removal takes a while. */
   const unwantedSinceMs = new Map<MachineId, number>()
   return {
@@ -17,6 +21,8 @@ export const nothingLeaked: MakeChecker = () => {
         }
         wanted.set(evidence.host, now)
       }
+      if (evidence.kind === 'reported' && evidence.frame.facts !== undefined)
+        offered.set(evidence.host, hullsIn(evidence.frame.facts.templates ?? []))
       if (evidence.kind === 'audited' && evidence.findings.length > 0) {
         return `the audit finds ${evidence.findings.join(', ')}`
       }
@@ -25,7 +31,7 @@ export const nothingLeaked: MakeChecker = () => {
       if (scene.calmSinceMs > sinceMs) return undefined
       for (const host of scene.hosts) {
         for (const { what, machine } of owned(host)) {
-          if (wanted.get(host.id)?.has(machine)) continue
+          if (wanted.get(host.id)?.has(machine) || offered.get(host.id)?.has(machine)) continue
           // What is booted to be frozen is never wanted, and comes and goes.
           if (!unwantedSinceMs.has(machine)) unwantedSinceMs.set(machine, scene.now())
           if ((unwantedSinceMs.get(machine) ?? 0) <= sinceMs) return `${host.id} still has ${what}, unwanted`

@@ -20,7 +20,9 @@ export const oneBuild: MakeChecker = () => {
       const host = scene.hosts.find(({ id }) => id === evidence.host)
       if (!reserved.has(evidence.host)) return `${evidence.host} builds in no room`
       const moulds = (host?.things() ?? []).filter((thing) => {
-        const machine = thing.kind === 'domain' ? parseResourceName(evidence.host, thing.name) : undefined
+        // What does not run is a hull, or not yet so far.
+        if (thing.kind !== 'domain' || thing.state !== 'running') return false
+        const machine = parseResourceName(evidence.host, thing.name)
         return machine !== undefined && !wanted.has(machine)
       })
       return moulds.length > 1 ? `${moulds.length} templates are built on ${evidence.host}` : undefined

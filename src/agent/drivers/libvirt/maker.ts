@@ -75,9 +75,9 @@ export class Maker {
   /** Whatever there is of it. */
   async destroy(shop: Workshop, machine: MachineId): Promise<void> {
     await this.#makings.end(machine)
-    this.#hulls.delete(machine)
+    // What cannot be taken apart now is found by its name.
+    if (this.#hulls.delete(machine)) this.#own.delete(machine)
     await this.#raze(shop, machine)
-    this.#own.delete(machine)
   }
 
   /** Waits for what others have asked for; what is the driver's own ends. */

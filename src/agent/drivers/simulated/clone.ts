@@ -4,7 +4,7 @@ import type { Clone, CloneRequest } from '../driver.ts'
 import { resourceName } from '../resource-name.ts'
 import { doorAddress } from './door.ts'
 import type { Act } from './effects.ts'
-import { newGuest } from './guest.ts'
+import { newGuest, type VirtualGuest } from './guest.ts'
 import type { VirtualHost } from './host.ts'
 import type { SimulatedOptions } from './options.ts'
 
@@ -33,13 +33,11 @@ export async function assemble(options: SimulatedOptions, act: Act, request: Clo
   const { host } = options
   const { machine, spec, signal } = request
   const name = resourceName(host.id, machine)
-  const overlay = { name, diskMiB: spec.diskGiB * MIB_PER_GIB, ...withTemplate(host, request) }
-  await act('overlay', machine, () => makeOverlay(host, overlay), signal)
+  await act('overlay', machine, () => makeOverlay(host, overlayOf(host, request)), signal)
   request.step('overlay')
   await act('namespace', machine, () => host.put({ kind: 'namespace', name, link: 'down' }), signal)
   request.step('namespace')
-  const begin = request.template === undefined ? 'boots' : 'wakes'
-  const guest = newGuest(machine, options.behaviour?.(machine) ?? 'honest', begin)
+  const guest = guestOf(options, request)
   const domain = { kind: 'domain', name, ...shapeOf(spec), guest, state: 'stopped' } as const
   await act('domain', machine, () => host.put({ ...domain }), signal)
   request.step('domain')
@@ -58,6 +56,9 @@ export async function start(
   step('started')
   return { machine, address: doorAddress(host.id, machine), port: SSH_PORT }
 }
+
+export const guestOf = (options: SimulatedOptions, { machine, template }: CloneRequest): VirtualGuest =>
+  newGuest(machine, options.behaviour?.(machine) ?? 'honest', template === undefined ? 'boots' : 'wakes')
 
 function refuseSecond(host: VirtualHost, name: string, machine: MachineId): void {
   const there = host.things().find((thing) => thing.name === name)
@@ -78,7 +79,13 @@ interface Overlay {
   readonly template?: TemplateId
 }
 
-function makeOverlay(host: VirtualHost, overlay: Overlay): void {
+export const overlayOf = (host: VirtualHost, request: CloneRequest): Overlay => ({
+  name: resourceName(host.id, request.machine),
+  diskMiB: request.spec.diskGiB * MIB_PER_GIB,
+  ...withTemplate(host, request),
+})
+
+export function makeOverlay(host: VirtualHost, overlay: Overlay): void {
   const { diskMiB: neededMiB } = overlay
   const freeMiB = host.size.diskMiB - host.used().diskMiB
   if (freeMiB < neededMiB) throw new SlipwayError('disk_full', { path: 'overlays', freeMiB, neededMiB })

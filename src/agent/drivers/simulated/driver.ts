@@ -25,13 +25,13 @@ export function simulatedDriver(options: SimulatedOptions): Driver {
   const hulls = new Map<MachineId, TemplateId>()
 
   const destroy = async (machine: MachineId): Promise<void> => {
-    hulls.delete(machine)
+    // What cannot be destroyed now is found by its name.
+    if (hulls.delete(machine)) own.delete(machine)
     const name = nameOf(machine)
     if (host.get('domain', name) !== undefined) await act('end', machine, () => host.drop('domain', name))
     for (const kind of ['namespace', 'overlay'] as const) {
       if (host.get(kind, name) !== undefined) await act('remove', machine, () => host.drop(kind, name))
     }
-    own.delete(machine)
   }
 
   return {

@@ -2,7 +2,8 @@
 import type { MachineId, TemplateId } from '../../../model/index.ts'
 import type { Clone, CloneRequest, Driver, HullRequest } from '../driver.ts'
 import { mouldSpec } from '../mould-spec.ts'
-import { assemble, clone, type Destroy, start } from './clone.ts'
+import { resourceName } from '../resource-name.ts'
+import { assemble, clone, type Destroy, guestOf, makeOverlay, overlayOf, start } from './clone.ts'
 import type { Act } from './effects.ts'
 import type { SimulatedOptions } from './options.ts'
 
@@ -25,7 +26,18 @@ export function hullsOf(
     own.delete(machine)
     step('hull')
     try {
-      if (of === template) return await start(options, act, request)
+      if (of === template) {
+        await act(
+          'overlay',
+          machine,
+          () => makeOverlay(options.host, overlayOf(options.host, request)),
+          signal,
+        )
+        // What a guest is like shows once it runs.
+        const domain = options.host.get('domain', resourceName(options.host.id, machine))
+        if (domain !== undefined) options.host.put({ ...domain, guest: guestOf(options, request) })
+        return await start(options, act, request)
+      }
     } catch (error) {
       if (signal.aborted) {
         await destroy(machine)
@@ -43,17 +55,13 @@ export function hullsOf(
       const spec = mouldSpec(template.shape)
       own.add(machine)
       try {
-        await assemble(options, act, {
-          ...source,
-          machine,
-          spec,
-          template: template.id,
-          step: () => {},
-          signal,
-        })
+        const request = { ...source, machine, template: template.id, step: () => {}, signal }
+        // Nothing has been written to its disk.
+        await assemble(options, act, { ...request, spec: { ...spec, diskGiB: 0 } })
         hulls.set(machine, template.id)
         return machine
       } catch (error) {
+        own.delete(machine)
         await destroy(machine)
         throw error
       }

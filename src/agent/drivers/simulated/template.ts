@@ -55,7 +55,16 @@ export function templatesOf(
 
   return {
     templateKey: async (shape, { tools }) => keyOf(host, shape, tools),
-    templates: () => act('list', undefined, () => templatesIn(host, hulls)),
+    templates: () =>
+      act('list', undefined, () => {
+        // One whose template was taken away behind our back is nobody's any more.
+        for (const [hull, template] of hulls) {
+          if (host.get('template', template) !== undefined) continue
+          hulls.delete(hull)
+          own.delete(hull)
+        }
+        return templatesIn(host, hulls)
+      }),
     async buildTemplate(request) {
       request.signal.throwIfAborted()
       const machine = host.ownMachine()
