@@ -75,9 +75,13 @@ export class Maker {
   /** Whatever there is of it. */
   async destroy(shop: Workshop, machine: MachineId): Promise<void> {
     await this.#makings.end(machine)
-    // What cannot be taken apart now is found by its name.
-    if (this.#hulls.delete(machine)) this.#own.delete(machine)
-    await this.#raze(shop, machine)
+    const wasHull = this.#hulls.delete(machine)
+    try {
+      await this.#raze(shop, machine)
+    } finally {
+      // What could not be taken apart is found by its name.
+      if (wasHull) this.#own.delete(machine)
+    }
   }
 
   /** Waits for what others have asked for; what is the driver's own ends. */

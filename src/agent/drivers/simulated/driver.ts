@@ -24,13 +24,21 @@ export function simulatedDriver(options: SimulatedOptions): Driver {
   const own = new Set<MachineId>()
   const hulls = new Map<MachineId, TemplateId>()
 
-  const destroy = async (machine: MachineId): Promise<void> => {
-    // What cannot be destroyed now is found by its name.
-    if (hulls.delete(machine)) own.delete(machine)
+  const raze = async (machine: MachineId): Promise<void> => {
     const name = nameOf(machine)
     if (host.get('domain', name) !== undefined) await act('end', machine, () => host.drop('domain', name))
     for (const kind of ['namespace', 'overlay'] as const) {
       if (host.get(kind, name) !== undefined) await act('remove', machine, () => host.drop(kind, name))
+    }
+  }
+
+  const destroy = async (machine: MachineId): Promise<void> => {
+    const wasHull = hulls.delete(machine)
+    try {
+      await raze(machine)
+    } finally {
+      // What could not be destroyed is found by its name.
+      if (wasHull) own.delete(machine)
     }
   }
 
