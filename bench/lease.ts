@@ -13,6 +13,8 @@ export interface Timed {
   readonly resumedMs: number | undefined
   /** Until the agent itself had run `true` by SSH, with the pinned key. */
   readonly readyMs: number | undefined
+  /** Of the machine's timeline, ms from when its host heard of it. */
+  readonly steps: ReadonlyMap<string, number>
 }
 
 const LEASE_MS = 300_000
@@ -47,7 +49,7 @@ export async function timedLease(
     const [then, end] = [at.get(step), at.get('ready')]
     return then === undefined || end === undefined ? undefined : grantedMs - (end - then)
   }
-  return { grantedMs, sshMs, resumedMs: since('started'), readyMs: since('ready') }
+  return { grantedMs, sshMs, resumedMs: since('started'), readyMs: since('ready'), steps: at }
 }
 
 /** Until all machines that are there are ready ones, as many as shall be idle. */

@@ -114,6 +114,11 @@ async function takeTurns({ cold, warm, clone, guest }: Parties, round: number): 
   take('warm ready', demanded.readyMs)
   take('warm resumed', demanded.resumedMs)
   take('warm ssh true', demanded.sshMs)
+  await rest(warm, { hull: false })
+  const unhulled = await timedLease(warm.client, 'warm')
+  if (unhulled.steps.has('hull')) throw new Error('a machine that was to be made from nothing had a hull')
+  take('no hull resumed', unhulled.resumedMs)
+  take('no hull ssh true', unhulled.sshMs)
   await rest(warm)
   take('raw resumed', await resumeRaw(clone))
   const pooled = await timedLease(warm.client, 'pool')
@@ -128,7 +133,7 @@ async function takeTurns({ cold, warm, clone, guest }: Parties, round: number): 
     const booted = await timedLease(cold.client, 'cold')
     take('cold ready', booted.readyMs)
     take('cold ssh true', booted.sshMs)
-    await rest(cold, 0)
+    await rest(cold, { idle: 0, hull: false })
     take('raw cold ssh true', (await bootRaw(guest)).get('ssh'))
   }
   return taken
@@ -142,9 +147,15 @@ async function eightAtOnce(client: Client): Promise<number> {
   return Math.max(...all.map(({ sshMs }) => sshMs))
 }
 
-async function rest({ client }: Instance, idle = 1): Promise<void> {
+async function rest({ client }: Instance, { idle = 1, hull = true } = {}): Promise<void> {
   await untilSettled(client, idle)
+  if (hull) while (!(await hasHull(client))) await wait(POLL_MS)
   await wait(REST_MS)
+}
+
+async function hasHull(client: Client): Promise<boolean> {
+  const { templates } = await client.call('templateList', {})
+  return templates.some(({ template }) => 'hulls' in template && template.hulls.length > 0)
 }
 
 async function untilTemplate(client: Client): Promise<void> {
@@ -166,6 +177,8 @@ function report(samples: Samples, load: readonly number[]): void {
     coldOverWarmReady: median('cold ready') / median('warm ready'),
     coldOverRawCold: median('cold ssh true') / median('raw cold ssh true'),
     resumedOverRawQemu: median('warm resumed') / median('raw resumed'),
+    coldOverNoHullSshTrue: median('cold ssh true') / median('no hull ssh true'),
+    resumedNoHullOverRawQemu: median('no hull resumed') / median('raw resumed'),
     eightAtOnceOverOne: median('eight ssh true') / median('warm ssh true'),
   }
   const guest = `${image}, ${shape.vcpus} vCPU, ${shape.memoryMiB} MiB, boots from its disk`

@@ -14,7 +14,7 @@ import { dockerExecutor } from '../gitlab/fleeting.ts'
 import { runnerBinary } from '../gitlab/index.ts'
 import { RealBench } from '../gitlab/real-bench.ts'
 import { jobScenarios } from '../gitlab/scenarios.ts'
-import { eventually, type Paths, pidsOf, qemuOf } from '../up/instance.ts'
+import { type Paths, pidsOf } from '../up/instance.ts'
 
 const binary = runnerBinary()
 const image = await dockerImage()
@@ -114,7 +114,7 @@ describe.skipIf(binary === undefined || image === undefined || !root)(
       await bench.stopRunners()
       expect(pidsOf('fleeting-plugin')).toEqual([])
       await bench.nothingLeft()
-      await eventually('no machine is left', JOB_MS, () => qemuOf(bench.paths) === undefined)
+      await bench.noMachine(JOB_MS)
       expect(bench.gitlab.refusals).toEqual([])
     })
   },
@@ -123,7 +123,8 @@ describe.skipIf(binary === undefined || image === undefined || !root)(
 /** A static busybox looks no name up, of a service neither: its wget does. */
 function get(url: string): string {
   const { hostname, port, pathname } = new URL(url)
-  return `printf 'GET ${pathname} HTTP/1.0\\r\\n\\r\\n' | nc -w 10 ${hostname} ${port}`
+  // Its nc hangs up when its input ends, before a busy host has answered.
+  return `{ printf 'GET ${pathname} HTTP/1.0\\r\\n\\r\\n'; sleep 5; } | nc -w 10 ${hostname} ${port}`
 }
 
 /** A server beside GitLab that no flavor allows. */

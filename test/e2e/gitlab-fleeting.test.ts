@@ -7,7 +7,7 @@ import { instanceExecutor } from '../gitlab/fleeting.ts'
 import { runnerBinary } from '../gitlab/index.ts'
 import { RealBench } from '../gitlab/real-bench.ts'
 import { CHATTY, jobScenarios } from '../gitlab/scenarios.ts'
-import { call, eventually, type Paths, pidsOf, qemuOf } from '../up/instance.ts'
+import { call, eventually, type Paths, pidsOf } from '../up/instance.ts'
 
 const binary = runnerBinary()
 if (binary === undefined)
@@ -114,7 +114,7 @@ describe.skipIf(binary === undefined || !root)(
       expect(pluginPids()).toEqual([])
       await bench.nothingLeft()
       // One that nobody waits for any more is finished before it goes.
-      await eventually('no machine is left', BOOT_MS, () => qemuOf(bench.paths) === undefined)
+      await bench.noMachine(BOOT_MS)
       expect(bench.gitlab.refusals).toEqual([])
     })
   },

@@ -44,7 +44,8 @@ describe.skipIf(binary === undefined || !root)(
     test("a machine whose QEMU is killed is the system's failure", async () => {
       const job = bench.gitlab.queue({ script: CHATTY, variables })
       await job.waitForLog(/^started/m)
-      process.kill(qemuOf(bench.paths) ?? 0, 'SIGKILL')
+      const [, machine] = /machine (m-\w+) /.exec(job.log) ?? []
+      process.kill(qemuOf(bench.paths, machine) ?? 0, 'SIGKILL')
       expect(await job.wait(), job.log).toMatchObject({ failureReason: 'runner_system_failure' })
       expect(job.log).toContain('error machine_lost')
     })

@@ -5,7 +5,17 @@
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { call, eventually, layOut, type Paths, remove, type Started, start } from '../up/instance.ts'
+import {
+  call,
+  eventually,
+  guestsOf,
+  hullsOf,
+  layOut,
+  type Paths,
+  remove,
+  type Started,
+  start,
+} from '../up/instance.ts'
 import { customExecutor } from './custom-executor.ts'
 import { pluginFolder } from './fleeting.ts'
 import { type RunningRunner, startRunner } from './runner.ts'
@@ -116,6 +126,14 @@ shell = "${shell}"
       const audit = await call(this.paths, 'audit')
       const { leases } = JSON.parse((await call(this.paths, 'ls', '--json')).stdout)
       return audit.code === 0 && leases.length === 0
+    })
+  }
+
+  /** Resolves when no guest is there but hulls. */
+  async noMachine(deadlineMs: number): Promise<void> {
+    await eventually('no machine is left', deadlineMs, async () => {
+      const hulls = await hullsOf(this.paths)
+      return guestsOf(this.paths).every((machine) => hulls.includes(machine))
     })
   }
 

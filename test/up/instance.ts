@@ -110,6 +110,20 @@ export const processesOf = ({ folder, host }: Paths): readonly string[] =>
     .filter((line) => line.includes(folder) || line.includes(`slw.${host}.`))
     .map((line) => line.replaceAll('\0', ' ').slice(0, 200))
 
+/** Machines with a QEMU, hulls included; not those that are booted to be frozen. */
+export const guestsOf = ({ host }: Pick<Paths, 'host'>): readonly string[] =>
+  pids().flatMap((pid) => {
+    const line = commandLine(pid)
+    const machine = line.split(`guest=slw.${host}.`)[1]?.split(',')[0]
+    return machine === undefined || line.includes('"share":true') ? [] : [machine]
+  })
+
+/** Ids of the hulls that its host has in stock. */
+export async function hullsOf(paths: Paths): Promise<readonly string[]> {
+  const { templates } = JSON.parse((await call(paths, 'template', 'ls', '--json')).stdout)
+  return templates.flatMap(({ template }: { template: { hulls?: string[] } }) => template.hulls ?? [])
+}
+
 /** Pid of the QEMU of this machine, or of its only one; one that is booted to be frozen shares its memory with a file. */
 export const qemuOf = ({ host }: Pick<Paths, 'host'>, machine = ''): number | undefined =>
   pids().find((pid) => {

@@ -1,0 +1,55 @@
+import { describe, expect, test } from 'vitest'
+import { type MachineId, parseId, type TemplateId } from '../../model/index.ts'
+import type { Template } from '../drivers/driver.ts'
+import { hullPlan } from './hulls.ts'
+
+const id = (n: number): TemplateId => parseId('TemplateId', `t-${String(n).padStart(26, '0')}`)
+const hull = (n: number): MachineId => parseId('MachineId', `m-${String(n).padStart(26, '0')}`)
+const shape = {
+  image: parseId('ImageDigest', `sha256:${'0'.repeat(64)}`),
+  vcpus: 1,
+  memoryMiB: 512,
+  diskGiB: 1,
+  sharing: 'host',
+} as const
+
+const template = (n: number, hulls: readonly number[] = []): Template => ({
+  id: id(n),
+  key: `key ${n}`,
+  shape,
+  mode: 'shared-memory',
+  builtAtMs: 0,
+  diskMiB: 1,
+  clones: 0,
+  hulls: hulls.map(hull),
+})
+const planned = (present: readonly Template[], { each = 1, serving = present } = {}) =>
+  hullPlan({
+    wanted: present.map(({ key }) => ({ key, shape, reserved: false })),
+    serve: new Map(serving.map((one) => [one.key, one.id])),
+    present,
+    each,
+  })
+
+describe('of hulls', () => {
+  test('the one that is missing of the most wanted template is made first', () => {
+    expect(planned([template(1, [1]), template(2), template(3)]).make?.id).toBe(id(2))
+    expect(planned([template(1, [1]), template(2, [2])])).toEqual({ make: undefined, drop: [] })
+  })
+  test('so many of each are made as its host is told', () => {
+    expect(planned([template(1, [1])], { each: 2 }).make?.id).toBe(id(1))
+    expect(planned([template(1)], { each: 0 }).make).toBeUndefined()
+  })
+  test('those go whose template serves nobody', () => {
+    expect(planned([template(1, [1, 2]), template(2)], { serving: [template(2)] })).toEqual({
+      make: template(2),
+      drop: [hull(1), hull(2)],
+    })
+    expect(planned([template(1, [1])], { each: 0 }).drop).toEqual([hull(1)])
+  })
+  test('a host keeps so many in all, of what is wanted most', () => {
+    const many = Array.from({ length: 20 }, (_, n) => template(n, [n]))
+    expect(planned(many).drop).toEqual([16, 17, 18, 19].map(hull))
+    expect(planned(many, { each: 4 }).drop).toHaveLength(16)
+  })
+})
