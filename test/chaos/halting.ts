@@ -6,7 +6,7 @@
  *
  * Points are the steps of a machine's timeline, by the names they have there; `recorded`, when a machine is ready and
  * nobody was told; and those of a removal: `destroy` with all still there, `disk goes` and `slot goes` just before that,
- * `destroyed` when only the record is left.
+ * `destroyed` when only the record is left. `hull is there` is in the making of one, before it is in stock.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import fs from 'node:fs/promises'
@@ -50,6 +50,14 @@ async function prepareAgent(): Promise<void> {
   AgentEvents.prototype.machineReady = function (...told) {
     machineReady.apply(this, told)
     reached('recorded')
+  }
+
+  const { Maker } = await import('../../src/agent/drivers/libvirt/maker.ts')
+  const { hull } = Maker.prototype
+  Maker.prototype.hull = async function (...asked) {
+    const made = await hull.apply(this, asked)
+    reached('hull is there')
+    return made
   }
 
   const { LibvirtDriver } = await import('../../src/agent/drivers/libvirt/index.ts')

@@ -5,6 +5,7 @@ import { type Client, connect } from '../../src/api/index.ts'
 import { tinyImage } from '../conformance/tiny-image.ts'
 import {
   eventually,
+  guestsOf,
   layOut,
   type Paths,
   pidsOf,
@@ -27,7 +28,7 @@ const GONE_MS = 60_000
 const READY_MS = 170_000
 
 /** One leased all the time, one in the state that is tested, one to take its place. */
-const FLAVOR = `[[flavor]]
+const flavor = (idle: number): string => `[[flavor]]
 name = "tiny"
 image = "tiny"
 vcpus = 1
@@ -35,7 +36,7 @@ memory_mib = 192
 disk_gib = 1
 allow_emulation = true
 limit = 3
-idle = 1
+idle = ${idle}
 `
 
 export class Stand {
@@ -45,8 +46,12 @@ export class Stand {
   readonly slowestMs = new Map<Part, number>()
   readonly #started: Started[] = []
 
-  constructor() {
-    this.paths = layOut({ driver: 'libvirt', images: tinyImage().dir, coordinatorToml: FLAVOR })
+  readonly #idle: number
+
+  constructor({ idle = 1 } = {}) {
+    this.#idle = idle
+    const coordinatorToml = flavor(idle)
+    this.paths = layOut({ driver: 'libvirt', images: tinyImage().dir, coordinatorToml })
     this.client = connect(this.paths.socket)
   }
 
@@ -83,6 +88,14 @@ export class Stand {
     return (await this.client.call('machineList', {})).machines
   }
 
+  /** The hull that its host offers, when it offers one. */
+  hull(): Promise<string> {
+    return eventually('a hull is in stock', READY_MS, async () => {
+      const { templates } = await this.client.call('templateList', {}).catch(() => ({ templates: [] }))
+      return templates.flatMap(({ template }) => ('hulls' in template ? template.hulls : []))[0]
+    })
+  }
+
   /** The machine that waits for a lease. */
   ready() {
     return eventually('a machine is ready', READY_MS, async () => {
@@ -105,6 +118,11 @@ export class Stand {
       return undefined
     })
     rmSync(join(this.paths.config, 'halt'), { force: true })
+  }
+
+  /** Resolves when the agent stands at `point`, where it was told to. */
+  async standsAt(point: string): Promise<void> {
+    await eventually(`the agent stands at ${point}`, READY_MS, () => this.#stands() === point)
   }
 
   /** The agent that lives, or the next one, will stand at `point`. */
@@ -173,6 +191,11 @@ export class Stand {
       ?.machine
   }
 
+  /** Machines and hulls with a QEMU. */
+  guests(): readonly string[] {
+    return guestsOf(this.paths)
+  }
+
   hasQemu(machine: string): boolean {
     return qemuOf(this.paths, machine) !== undefined
   }
@@ -198,7 +221,7 @@ export class Stand {
 
   /** The pool is at its target, and nothing else is there or on the host. */
   async isWell(): Promise<void> {
-    await this.ready()
+    if (this.#idle > 0) await this.ready()
     await eventually('no machine goes any more', GONE_MS, async () =>
       (await this.machines()).every(({ state }) => state === 'ready' || state === 'leased'),
     )
