@@ -45,7 +45,8 @@ export function templateConformance(
   }
   const makeHull = (template: Template): Promise<MachineId> => {
     const { image, disk } = host
-    return driver.makeHull({ template, image, disk, signal: never })
+    const rehearse = async (machine: MachineId): Promise<void> => driver.guest(machine).sync(deadline())
+    return driver.makeHull({ template, image, disk, rehearse, signal: never })
   }
   const leaked = async (of = driver) => (await of.list()).filter(({ kept }) => !kept)
 

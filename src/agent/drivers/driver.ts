@@ -95,6 +95,11 @@ export interface HullRequest {
   /** As of a clone. */
   readonly disk: string
   readonly tools?: string
+  /**
+   * Given a guest that runs for a moment, its link down, before it is paused again: what it has done once it does faster.
+   * A driver whose guests gain nothing by it does not call it.
+   */
+  readonly rehearse: (machine: MachineId) => Promise<void>
   readonly signal: AbortSignal
 }
 
@@ -163,7 +168,7 @@ export interface Driver {
    */
   buildTemplate(request: TemplateRequest): Promise<Template>
   /**
-   * Makes a hull: a clone of the template up to where its guest would run, kept in stock under an id of the driver's. A
+   * Makes a hull: a clone of the template, paused before it is anybody, kept in stock under an id of the driver's. A
    * `clone` of that id and template launches it, one of that id and another template makes its machine from nothing; and
    * `destroy`, `removeTemplate` and `close` take it away. On any failure nothing of it is left; what a kill leaves is
    * listed as a machine's.

@@ -1,6 +1,7 @@
 /**
  * Hulls of the templates that serve and are wanted: so many of each, the most wanted first, made one at a time when the
- * host has nothing better to do. What they are launched as is the coordinator's to say; a hull that no template serves
+ * host has nothing better to do. Each has run for a moment and forgotten who it was, as its template has, so that its
+ * emulator knows its way and the memory it will write is its own. What they are launched as is the coordinator's to say; a hull that no template serves
  * by goes.
  */
 import { type HostTemplate, type MachineId, type TemplateId, withoutHulls } from '../../model/index.ts'
@@ -9,6 +10,7 @@ import type { Template } from '../drivers/driver.ts'
 import type { Effects } from '../effects.ts'
 import type { AgentPorts } from '../ports.ts'
 import type { WantedKey } from './plan.ts'
+import { forget } from './warm-up.ts'
 
 /** Of all templates together: each takes some 20 MiB of what the host keeps for itself. */
 const HULLS_MAX = 16
@@ -94,7 +96,11 @@ export class Hulls {
     const { manifest: image, disk } = await images.find(template.shape.image)
     const deadline = { clock, step: 'making a hull', deadlineMs: MAKE_MS, signal: this.#effects.signal }
     return endedWithin(deadline, (signal) =>
-      driver.makeHull({ template, image, disk, ...(tools !== undefined && { tools }), signal }),
+      driver.makeHull({
+        ...{ template, image, disk, ...(tools !== undefined && { tools }) },
+        rehearse: (machine) => forget(driver.guest(machine), { machine, image, signal }),
+        signal,
+      }),
     )
   }
 }

@@ -5,8 +5,8 @@
  *
  *   the whole ready sequence ─► what jobs run first ─► link down ─► kit: forget, hold the door ─► judged: no key, no id
  */
-import { type ImageManifest, SlipwayError } from '../../model/index.ts'
-import type { Clone } from '../drivers/driver.ts'
+import { type ImageManifest, type MachineId, SlipwayError } from '../../model/index.ts'
+import type { Clone, GuestChannel } from '../drivers/driver.ts'
 import { judgeForgotten } from '../kit.ts'
 import { makeReady, type ReadyPorts } from '../ready.ts'
 
@@ -43,8 +43,18 @@ export async function warmUp(ports: ReadyPorts, request: WarmUp): Promise<void> 
   })
   step('programs')
   await ports.driver.link(machine, 'down', { signal })
-  const forget = `hostname=${NAME}\nforget=all\ndoor=hold\nuser=${image.user}\n`
-  const deadlineMs = deadlinesMs.forget
-  judgeForgotten(machine, NAME, await guest.ask(forget, { signal, deadlineMs }))
+  await forget(guest, { machine, image, signal })
   step('forgotten')
+}
+
+interface Forgetting {
+  readonly machine: MachineId
+  readonly image: Pick<ImageManifest, 'user'>
+  readonly signal: AbortSignal
+}
+
+/** A guest that has nothing to forget is none the worse for it, and faster the next time it is asked for anything. */
+export async function forget(guest: GuestChannel, { machine, image, signal }: Forgetting): Promise<void> {
+  const request = `hostname=${NAME}\nforget=all\ndoor=hold\nuser=${image.user}\n`
+  judgeForgotten(machine, NAME, await guest.ask(request, { signal, deadlineMs: deadlinesMs.forget }))
 }

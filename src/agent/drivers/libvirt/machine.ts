@@ -2,7 +2,7 @@ import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CreateFlag, type Domain } from '../../../libvirt/index.ts'
 import { SlipwayError } from '../../../model/index.ts'
-import type { Clone, CloneRequest } from '../driver.ts'
+import type { Clone, CloneRequest, HullRequest } from '../driver.ts'
 import { resourceName } from '../resource-name.ts'
 import { limitMemory } from './cgroup.ts'
 import { missingProgram } from './command.ts'
@@ -57,11 +57,17 @@ export async function makeMachine(shop: Workshop, request: CloneRequest, origin:
 export async function makeHull(
   shop: Workshop,
   request: CloneRequest,
-  template: StoredTemplate,
+  { template, rehearse }: { readonly template: StoredTemplate } & Pick<HullRequest, 'rehearse'>,
 ): Promise<Hull> {
+  const { machine, signal } = request
   await refuse(shop, request)
   const slot = await claim(shop, request)
   const hull = await assemble(shop, request, { origin: { kind: 'template', template }, slot })
+  const { domains } = shop.hypervisor
+  const { name } = hull.domain
+  await asking({ action: 'resume', object: name }, domains.resume(hull.domain, { signal }))
+  await rehearse(machine)
+  await asking({ action: 'pause', object: name }, domains.suspend(hull.domain, { signal }))
   shop.stock.refill()
   return hull
 }

@@ -53,14 +53,15 @@ export class Maker {
     }
   }
 
-  async hull(shop: Workshop, { template, signal, ...source }: HullRequest): Promise<MachineId> {
+  async hull(shop: Workshop, asked: HullRequest): Promise<MachineId> {
+    const { template, signal, rehearse, ...source } = asked
     const machine = this.#ownMachine()
     const request = { ...source, machine, spec: mouldSpec(template.shape), step: () => {} }
     try {
       const hull = await this.#makings.track(machine, signal, (inner) =>
         this.#orNothing(shop, machine, () =>
           shop.templates.holding(template.id, (stored) =>
-            makeHull(shop, { ...request, signal: inner }, stored),
+            makeHull(shop, { ...request, signal: inner }, { template: stored, rehearse }),
           ),
         ),
       )

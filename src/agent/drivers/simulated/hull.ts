@@ -49,7 +49,7 @@ export function hullsOf(
   }
 
   return {
-    async makeHull({ template, signal, ...source }: HullRequest) {
+    async makeHull({ template, signal, rehearse: _, ...source }: HullRequest) {
       signal.throwIfAborted()
       const machine = options.host.ownMachine()
       const spec = mouldSpec(template.shape)
