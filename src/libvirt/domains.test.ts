@@ -2,7 +2,16 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Connection } from './connection.ts'
 import { domains } from './domains.ts'
 import { FakeLibvirtd } from './fake-libvirtd.ts'
-import { AffectFlag, CreateFlag, DefineFlag, DestroyFlag, ListFlag, UndefineFlag, XmlFlag } from './flag.ts'
+import {
+  AffectFlag,
+  CreateFlag,
+  DefineFlag,
+  DestroyFlag,
+  ListFlag,
+  SaveFlag,
+  UndefineFlag,
+  XmlFlag,
+} from './flag.ts'
 import { host } from './host.ts'
 
 const dom = { name: 'm1', uuid: '6695eb01-f6a4-8304-79aa-97f2502e193f', id: 1 }
@@ -66,6 +75,20 @@ const cases: readonly Case[] = [
     'domainUndefineFlags',
     (api) => api.undefine(dom, { flags: UndefineFlag.nvram }),
     { dom, flags: 4 },
+    {},
+    undefined,
+  ],
+  [
+    'domainSaveFlags',
+    (api) => api.save(dom, '/saved', { flags: SaveFlag.paused }),
+    { dom, to: '/saved', xml: undefined, flags: 4 },
+    {},
+    undefined,
+  ],
+  [
+    'domainRestoreFlags',
+    (api) => api.restore('/saved'),
+    { from: '/saved', xml: undefined, flags: 0 },
     {},
     undefined,
   ],

@@ -73,6 +73,18 @@ export function domains(caller: Caller) {
       await caller.call('domainUndefineFlags', { dom, flags: options.flags ?? 0 }, options)
     },
 
+    /** Writes the machine's state to a file of libvirtd's host and ends it (`SaveFlag`); its disk stays as it is. */
+    async save(dom: Domain, file: string, options: FlagOptions = {}): Promise<void> {
+      const args = { dom, to: file, xml: undefined, flags: options.flags ?? 0 }
+      await caller.call('domainSaveFlags', args, options)
+    },
+
+    /** Starts the machine that `save` wrote to `file` (`SaveFlag`), as often as its disk is as it was then. */
+    async restore(file: string, options: FlagOptions = {}): Promise<void> {
+      const args = { from: file, xml: undefined, flags: options.flags ?? 0 }
+      await caller.call('domainRestoreFlags', args, options)
+    },
+
     async suspend(dom: Domain, options: CallOptions = {}): Promise<void> {
       await caller.call('domainSuspend', { dom }, options)
     },

@@ -27,6 +27,9 @@ export const DefineFlag = { validate: 1 } as const
 /** `destroy`. Without `graceful`, QEMU is killed if it does not obey. */
 export const DestroyFlag = { graceful: 1, removeLogs: 2 } as const
 
+/** `save`, `restore`. What a restored machine does is what it did when it was saved, unless one says otherwise. */
+export const SaveFlag = { bypassCache: 1, running: 2, paused: 4, resetNvram: 8 } as const
+
 /** `undefine`: what to delete along with the definition. */
 export const UndefineFlag = {
   managedSave: 1,

@@ -51,6 +51,7 @@ export {
   DefineFlag,
   DestroyFlag,
   ListFlag,
+  SaveFlag,
   StatisticsFlag,
   UndefineFlag,
   XmlFlag,

@@ -22,7 +22,9 @@ function session(name: string): readonly Frame[] {
   return frames.map(({ from, hex }) => ({ from, bytes: Buffer.from(hex, 'hex') }))
 }
 
-const sessions = ['domains', 'qemu', 'console', 'events'].map((name) => [name, session(name)] as const)
+const sessions = ['domains', 'qemu', 'save', 'console', 'events'].map(
+  (name) => [name, session(name)] as const,
+)
 const rows = Object.entries<{
   readonly program: number
   readonly procedure: number

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import {
@@ -124,6 +125,25 @@ describe('on the test driver', () => {
       'made stopped destroyed',
       'made undefined removed',
     ])
+  })
+
+  test('a machine is saved to a file and restored from it', async () => {
+    const events = new Inbox<string>()
+    await using connection = await open(uri, {
+      on: { lifecycle: ({ domain, event, detail }) => events.put(`${domain.name} ${event} ${detail}`) },
+    })
+    const api = domains(connection)
+    const file = join(libvirtd.directory, 'saved')
+    const saved = await api.create(await api.defineXml(xml('kept')))
+    await api.save(saved, file)
+    await expect(api.getState(saved)).resolves.toMatchObject({ state: 'shutoff' })
+    await api.restore(file)
+    await expect(api.getState(saved)).resolves.toMatchObject({ state: 'running' })
+    await api.destroy(saved)
+    await api.undefine(saved)
+    await events.until((line) => line === 'kept undefined removed')
+    expect(events.items.slice(2, -2)).toEqual(['kept stopped saved', 'kept started restored'])
+    await expect(api.restore(file.slice(0, -1))).rejects.toMatchObject({ name: 'LibvirtError' })
   })
 
   test('what libvirt refuses arrives with its number', async () => {

@@ -136,6 +136,17 @@ await record('qemu', virsh(proxyPath, 'qemu'), [
   'destroy tiny --graceful',
 ])
 
+const savedFile = join(libvirtd.directory, 'saved')
+await record('save', virsh(proxyPath, 'qemu'), [
+  `create ${qemuXml} --paused`,
+  // As long as it saves, virsh takes what it is told for an interrupt.
+  5_000,
+  `save tiny ${savedFile} --paused`,
+  5_000,
+  `restore ${savedFile} --paused`,
+  'destroy tiny --graceful',
+])
+
 await record('console', virsh(proxyPath, 'qemu'), [
   `create ${qemuXml} --paused`,
   'resume tiny',

@@ -43,6 +43,8 @@ export const procedures = {
   domainCreateWithFlags: { program: 0x20008086, version: 1, procedure: 196, args: struct({ dom: Domain, flags: u32 }), reply: struct({ dom: Domain }) },
   domainGetState: { program: 0x20008086, version: 1, procedure: 212, args: struct({ dom: Domain, flags: u32 }), reply: struct({ state: i32, reason: i32 }) },
   domainUndefineFlags: { program: 0x20008086, version: 1, procedure: 231, args: struct({ dom: Domain, flags: u32 }), reply: struct({}) },
+  domainSaveFlags: { program: 0x20008086, version: 1, procedure: 232, args: struct({ dom: Domain, to: text, xml: optional(text), flags: u32 }), reply: struct({}) },
+  domainRestoreFlags: { program: 0x20008086, version: 1, procedure: 233, args: struct({ from: text, xml: optional(text), flags: u32 }), reply: struct({}) },
   domainDestroyFlags: { program: 0x20008086, version: 1, procedure: 234, args: struct({ dom: Domain, flags: u32 }), reply: struct({}) },
   domainSetMetadata: { program: 0x20008086, version: 1, procedure: 264, args: struct({ dom: Domain, type: i32, metadata: optional(text), key: optional(text), uri: optional(text), flags: u32 }), reply: struct({}) },
   domainGetMetadata: { program: 0x20008086, version: 1, procedure: 265, args: struct({ dom: Domain, type: i32, uri: optional(text), flags: u32 }), reply: struct({ metadata: text }) },
