@@ -11,6 +11,8 @@ export interface Timed {
   readonly sshMs: number
   /** Until the guest ran, whatever came after; absent where the machine was there before. */
   readonly resumedMs: number | undefined
+  /** Until the guest's kit answered a greeting. */
+  readonly answeredMs: number | undefined
   /** Until the agent itself had run `true` by SSH, with the pinned key. */
   readonly readyMs: number | undefined
   /** Of the machine's timeline, ms from when its host heard of it. */
@@ -49,7 +51,8 @@ export async function timedLease(
     const [then, end] = [at.get(step), at.get('ready')]
     return then === undefined || end === undefined ? undefined : grantedMs - (end - then)
   }
-  return { grantedMs, sshMs, resumedMs: since('started'), readyMs: since('ready'), steps: at }
+  const [resumedMs, answeredMs, readyMs] = ['started', 'guest', 'ready'].map(since)
+  return { grantedMs, sshMs, resumedMs, answeredMs, readyMs, steps: at }
 }
 
 /** Until all machines that are there are ready ones, as many as shall be idle. */

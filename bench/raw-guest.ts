@@ -85,7 +85,7 @@ export async function login(access: Access, signal: AbortSignal): Promise<void> 
   }
 }
 
-async function makeOverlay({ disk, diskGiB }: RawGuest, overlay: string): Promise<void> {
+export async function makeOverlay({ disk, diskGiB }: RawGuest, overlay: string): Promise<void> {
   const backing = ['-F', 'qcow2', '-b', disk]
   await promisify(execFile)('qemu-img', ['create', '-q', '-f', 'qcow2', ...backing, overlay, `${diskGiB}G`])
 }
@@ -126,7 +126,7 @@ export const PROCESSOR = 'processor time of QEMU'
 /** Asked through the guest agent, as anybody would who has no other way in. */
 const KIT_PATH = '/usr/local/sbin/slipway-kit'
 /** Named in errors. */
-const RAW: MachineId = parseId('MachineId', `m-${'0'.repeat(26)}`)
+export const RAW: MachineId = parseId('MachineId', `m-${'0'.repeat(26)}`)
 const NETWORK = '10.99.0.0/24,host=10.99.0.1'
 /** In a network namespace of our own. */
 const PORT = 2222

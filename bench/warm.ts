@@ -1,6 +1,6 @@
 /**
- * A warm machine, on demand and from the pool, beside a cold one, beside QEMU alone doing the same: in turns, so that a
- * busy moment of the machine meets all of them.
+ * A warm machine, on demand and from the pool, beside a cold one, beside QEMU alone and libvirt alone doing the same: in
+ * turns, so that a busy moment of the machine meets all of them.
  *   sh bin/node bench/warm.ts [tiny|debian] [rounds]
  * Writes its samples and ratios to bench/results.json. Exits 1 if a promised ratio is not kept. Needs root; runs in a
  * network namespace of its own. Debian takes a quarter of an hour, most of it boots.
@@ -14,6 +14,7 @@ import type { Client } from '../src/api/index.ts'
 import { type Instance, startInstance } from './instance.ts'
 import { runIsolated } from './isolated.ts'
 import { timedLease, untilSettled } from './lease.ts'
+import { type LibvirtPeer, openLibvirtPeer } from './libvirt-peer.ts'
 import { type RawClone, rawCloneOf, resumeRaw } from './raw-clone.ts'
 import { bootRaw, type RawGuest } from './raw-guest.ts'
 import { loadNow, record } from './results.ts'
@@ -69,7 +70,9 @@ async function compare(images: string, rounds: number): Promise<void> {
     // The pool's first machine was there before the template.
     await timedLease(warm.client, 'pool')
     await rest(warm)
-    const parties: Parties = { cold, warm, ...(await rawParties(warm, images, scratch)) }
+    const raw = await rawParties(warm, images, scratch)
+    await using libvirt = await openLibvirtPeer(raw.guest)
+    const parties: Parties = { cold, warm, libvirt, ...raw }
     // One round more than is counted: the first finds caches cold.
     for (let round = 0; round <= rounds; round++) {
       const taken = await takeTurns(parties, round)
@@ -88,6 +91,7 @@ interface Parties {
   readonly warm: Instance
   readonly clone: RawClone
   readonly guest: RawGuest
+  readonly libvirt: LibvirtPeer
 }
 
 async function rawParties(
@@ -105,7 +109,8 @@ async function rawParties(
   return { clone: await rawCloneOf(pid, folder), guest }
 }
 
-async function takeTurns({ cold, warm, clone, guest }: Parties, round: number): Promise<readonly Sample[]> {
+async function takeTurns(parties: Parties, round: number): Promise<readonly Sample[]> {
+  const { cold, warm, clone, guest, libvirt } = parties
   const taken: Sample[] = []
   const take = (name: string, value: number | undefined): void => {
     if (value !== undefined) taken.push([name, value])
@@ -113,16 +118,19 @@ async function takeTurns({ cold, warm, clone, guest }: Parties, round: number): 
   const demanded = await timedLease(warm.client, 'warm')
   take('warm ready', demanded.readyMs)
   take('warm resumed', demanded.resumedMs)
+  take('warm answered', demanded.answeredMs)
   take('warm ssh true', demanded.sshMs)
   await rest(warm, { hull: false })
   const unhulled = await timedLease(warm.client, 'warm')
   // It may have been made meanwhile.
   if (!unhulled.steps.has('hull')) {
     take('no hull resumed', unhulled.resumedMs)
+    take('no hull answered', unhulled.answeredMs)
     take('no hull ssh true', unhulled.sshMs)
   }
   await rest(warm)
   take('raw resumed', await resumeRaw(clone))
+  take('libvirt restore answered', await libvirt.restore())
   const pooled = await timedLease(warm.client, 'pool')
   take('pool granted', pooled.grantedMs)
   take('pool ssh true', pooled.sshMs)
@@ -133,10 +141,12 @@ async function takeTurns({ cold, warm, clone, guest }: Parties, round: number): 
   }
   if (round % COLD_EVERY === 1) {
     const booted = await timedLease(cold.client, 'cold')
+    take('cold answered', booted.answeredMs)
     take('cold ready', booted.readyMs)
     take('cold ssh true', booted.sshMs)
     await rest(cold, { idle: 0, hull: false })
     take('raw cold ssh true', (await bootRaw(guest)).get('ssh'))
+    take('libvirt boot answered', await libvirt.boot())
   }
   return taken
 }
@@ -181,7 +191,12 @@ function report(samples: Samples, load: readonly number[]): void {
     resumedOverRawQemu: median('warm resumed') / median('raw resumed'),
     coldOverNoHullSshTrue: median('cold ssh true') / median('no hull ssh true'),
     resumedNoHullOverRawQemu: median('no hull resumed') / median('raw resumed'),
-    eightAtOnceOverOne: median('eight ssh true') / median('warm ssh true'),
+    libvirtRestoreOverWarmAnswered: median('libvirt restore answered') / median('warm answered'),
+    libvirtRestoreOverNoHullAnswered: median('libvirt restore answered') / median('no hull answered'),
+    libvirtBootOverColdAnswered: median('libvirt boot answered') / median('cold answered'),
+    // All but the first of a burst are made from nothing, and compared with one that is.
+    eightAtOnceOverOne: median('eight ssh true') / median('no hull ssh true'),
+    eightAtOnceOverOneFromHull: median('eight ssh true') / median('warm ssh true'),
   }
   const guest = `${image}, ${shape.vcpus} vCPU, ${shape.memoryMiB} MiB, boots from its disk`
   console.log(`${guest}; ms since the request; load ${Math.min(...load)} to ${Math.max(...load)}\n`)
