@@ -47,6 +47,12 @@ describe('of hulls', () => {
     })
     expect(planned([template(1, [1])], { each: 0 }).drop).toEqual([hull(1)])
   })
+  test('none is made that would take the memory of a whole machine', () => {
+    expect(planned([{ ...template(1, [1]), mode: 'mapped-ram' }])).toEqual({
+      make: undefined,
+      drop: [hull(1)],
+    })
+  })
   test('a host keeps so many in all, of what is wanted most', () => {
     const many = Array.from({ length: 20 }, (_, n) => template(n, [n]))
     expect(planned(many).drop).toEqual([16, 17, 18, 19].map(hull))

@@ -33,7 +33,10 @@ export interface HullPlan {
 }
 
 export function hullPlan({ wanted, serve, present, each }: HullView): HullPlan {
-  const serving = wanted.flatMap(({ key }) => present.find(({ id }) => id === serve.get(key)) ?? [])
+  const serving = wanted
+    .flatMap(({ key }) => present.find(({ id }) => id === serve.get(key)) ?? [])
+    // Without shared pages a hull would take all the memory of a machine, which nobody has reserved.
+    .filter(({ mode }) => mode === 'shared-memory')
   const kept = each === 0 ? [] : serving.slice(0, Math.max(1, Math.floor(HULLS_MAX / each)))
   const drop = present.flatMap(({ id, hulls }) => (kept.some((one) => one.id === id) ? [] : hulls))
   return { make: kept.find(({ hulls }) => hulls.length < each), drop }
