@@ -96,11 +96,11 @@ export class AgentEvents {
     this.#say('warn', 'stray_removed', { kind, name, machine })
   }
 
-  /** Something that is tried again by itself went wrong. */
   hullMade(hull: MachineId, template: TemplateId): void {
     this.#say('info', 'hull_made', { hull, template })
   }
 
+  /** Something that is tried again by itself went wrong. */
   trouble(what: string, error: unknown, machine?: MachineId): void {
     const detail = error instanceof Error ? error.message : String(error)
     this.#say('warn', 'trouble', { what, detail, machine })

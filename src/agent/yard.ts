@@ -85,6 +85,7 @@ export class Yard {
     const timeline: TimelineStep[] = []
     const step = (name: string): void => void timeline.push({ step: name, atMs: clock.now() - startMs })
     this.#making += 1
+    this.foundry?.hulls.take(machine)
     const controller = new AbortController()
     const endWithAgent = (): void => controller.abort(life.reason)
     life.addEventListener('abort', endWithAgent, { once: true })
@@ -96,7 +97,6 @@ export class Yard {
           step('turn')
           template = await this.foundry?.serving(spec)
           step(template === undefined ? 'cold' : 'warm')
-          this.foundry?.hulls.take(machine)
           const options = {
             ...this.#options,
             acceleration,

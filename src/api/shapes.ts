@@ -113,7 +113,7 @@ export const hostTemplate = z.discriminatedUnion('state', [
     builtAtMs: z.number(),
     clones: count(100_000),
     diskMiB: z.number().min(0),
-    hulls: z.array(machineId).max(1000).readonly(),
+    hulls: z.array(machineId).max(16).readonly(),
   }),
   z.strictObject({
     state: z.literal('building'),

@@ -122,6 +122,8 @@ export class State {
   setFacts(host: Host, facts: HostFacts): void {
     const offered = hullsIn(facts.templates ?? [])
     for (const hull of host.takenHulls) if (!offered.has(hull)) host.takenHulls.delete(hull)
+    // What has served is no hull, whatever its host says.
+    for (const hull of offered) if (this.served.has(hull)) host.takenHulls.add(hull)
     host.facts = host.takenHulls.size === 0 ? facts : without(facts, host.takenHulls)
   }
 

@@ -169,6 +169,8 @@ export class Foundry {
     const plan = templatePlan(view)
     this.#plan = plan
     this.#waiting = [...waiting(view, plan), ...this.#unable]
+    // Before any is gone: nobody shall name a machine by a hull that goes with it.
+    if (plan.remove.length > 0) this.#tellNews()
     for (const id of plan.remove) await this.#discard(id)
     if (plan.remove.length > 0) this.#present = await driver.templates()
     // What was reserved when it looked may be so no more.

@@ -4,7 +4,13 @@
  * emulator knows its way and the memory it will write is its own. What they are launched as is the coordinator's to say; a hull that no template serves
  * by goes.
  */
-import { type HostTemplate, type MachineId, type TemplateId, withoutHulls } from '../../model/index.ts'
+import {
+  type HostTemplate,
+  type MachineId,
+  SlipwayError,
+  type TemplateId,
+  withoutHulls,
+} from '../../model/index.ts'
 import { endedWithin } from '../deadline.ts'
 import type { Template } from '../drivers/driver.ts'
 import type { Effects } from '../effects.ts'
@@ -12,9 +18,10 @@ import type { AgentPorts } from '../ports.ts'
 import type { WantedKey } from './plan.ts'
 import { forget } from './warm-up.ts'
 
-/** Of all templates together: each takes some 20 MiB of what the host keeps for itself. */
+/** Of all templates together: each takes some 50 MiB, of an honest guest, of what the host keeps for itself. */
 const HULLS_MAX = 16
 const MAKE_MS = 60_000
+const DROP_MS = 60_000
 /** After one could not be made. */
 const REST_MS = 60_000
 
@@ -49,6 +56,10 @@ export interface HullsOptions {
   readonly isQuiet: () => boolean
 }
 
+/** A host that its jobs fill has no room to spare, which is no trouble. */
+const isFull = (error: unknown): boolean =>
+  error instanceof SlipwayError && (error.code === 'memory_short' || error.code === 'disk_full')
+
 export class Hulls {
   readonly #ports: AgentPorts
   readonly #options: HullsOptions
@@ -80,7 +91,8 @@ export class Hulls {
       const { clock, driver, events } = this.#ports
       const { make, drop } = hullPlan({ ...view, each: this.#options.hulls })
       try {
-        for (const hull of drop) if (!this.#taken.has(hull)) await driver.destroy(hull)
+        for (const hull of drop)
+          await this.#effects.within('dropping a hull', DROP_MS, () => driver.dropHull(hull))
         if (make === undefined || clock.now() < this.#restsUntilMs || !this.#options.isQuiet()) return
         const hull = await this.#make(make)
         events.hullMade(hull, make.id)
@@ -88,7 +100,7 @@ export class Hulls {
       } catch (error) {
         if (this.#effects.signal.aborted) return
         this.#restsUntilMs = clock.now() + REST_MS
-        events.trouble('hulls', error)
+        if (!isFull(error)) events.trouble('hulls', error)
       }
     })
   }

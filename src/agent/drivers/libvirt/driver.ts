@@ -102,7 +102,7 @@ export class LibvirtDriver implements Driver {
     const templates = await (await this.#prepared()).templates.list()
     return templates.map((template) => {
       const hulls = this.#maker.hullsOf(template.id)
-      return { ...template, clones: template.clones - hulls.length, hulls }
+      return { ...template, clones: Math.max(0, template.clones - hulls.length), hulls }
     })
   }
 
@@ -116,9 +116,14 @@ export class LibvirtDriver implements Driver {
     return this.#maker.hull(await this.#prepared(), request)
   }
 
+  async dropHull(hull: MachineId): Promise<void> {
+    await this.#maker.dropHull(await this.#prepared(), hull)
+  }
+
   async removeTemplate(template: TemplateId): Promise<void> {
-    for (const hull of this.#maker.hullsOf(template)) await this.destroy(hull)
-    await (await this.#prepared()).templates.remove(template)
+    const shop = await this.#prepared()
+    for (const hull of this.#maker.hullsOf(template)) await this.#maker.dropHull(shop, hull)
+    await shop.templates.remove(template)
   }
 
   async link(machine: MachineId, state: 'up' | 'down', { signal }: Signalled): Promise<void> {

@@ -19,6 +19,9 @@ export class Maker {
   readonly #own = new Set<MachineId>()
   readonly #hulls = new Map<MachineId, Hull & { readonly template: TemplateId }>()
 
+  /** Hulls that are taken apart: a machine of that id is begun when nothing of them is left. */
+  readonly #going = new Map<MachineId, Promise<unknown>>()
+
   constructor(watch: MachineWatch) {
     this.#watch = watch
   }
@@ -34,6 +37,7 @@ export class Maker {
   async make(shop: Workshop, request: CloneRequest): Promise<Clone> {
     const { machine, signal } = request
     return this.#makings.track(machine, signal, async (inner) => {
+      await this.#going.get(machine)
       const asked = { ...request, signal: inner }
       const clone = (await this.#launch(shop, asked)) ?? (await this.#begin(shop, asked))
       this.#watch.expect(machine)
@@ -76,12 +80,24 @@ export class Maker {
   /** Whatever there is of it. */
   async destroy(shop: Workshop, machine: MachineId): Promise<void> {
     await this.#makings.end(machine)
-    const wasHull = this.#hulls.delete(machine)
+    await this.dropHull(shop, machine)
+    await this.#raze(shop, machine)
+  }
+
+  /** Nothing happens if it is no hull any more: a machine may have been launched from it. */
+  async dropHull(shop: Workshop, hull: MachineId): Promise<void> {
+    if (!this.#hulls.delete(hull)) return
+    const gone = this.#raze(shop, hull)
+    this.#going.set(
+      hull,
+      gone.catch(() => {}),
+    )
     try {
-      await this.#raze(shop, machine)
+      await gone
     } finally {
+      this.#going.delete(hull)
       // What could not be taken apart is found by its name.
-      if (wasHull) this.#own.delete(machine)
+      this.#own.delete(hull)
     }
   }
 
@@ -89,7 +105,8 @@ export class Maker {
   async end(shop: Workshop): Promise<void> {
     for (const machine of this.#own) await this.#makings.end(machine)
     await this.#makings.allEnded()
-    for (const hull of this.#hulls.keys()) await this.destroy(shop, hull)
+    // What cannot be taken apart is found by its name.
+    for (const hull of this.#hulls.keys()) await this.dropHull(shop, hull).catch(() => {})
   }
 
   /** Undefined: there is no hull of that id, or none that was of any use, and now there is none. */

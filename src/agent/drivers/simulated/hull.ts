@@ -17,7 +17,7 @@ export function hullsOf(
   options: SimulatedOptions,
   act: Act,
   { own, hulls, destroy }: Stock & { readonly destroy: Destroy },
-): Pick<Driver, 'makeHull' | 'clone'> {
+): Pick<Driver, 'makeHull' | 'dropHull' | 'clone'> {
   const launch = async (request: CloneRequest): Promise<Clone | undefined> => {
     const { machine, template, signal, step } = request
     const of = hulls.get(machine)
@@ -65,6 +65,9 @@ export function hullsOf(
         await destroy(machine)
         throw error
       }
+    },
+    async dropHull(hull) {
+      if (hulls.has(hull)) await destroy(hull)
     },
     clone: async (request) => (await launch(request)) ?? (await clone(options, act, request, destroy)),
   }
