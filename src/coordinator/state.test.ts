@@ -1,17 +1,11 @@
 import { expect, test } from 'vitest'
+import { anySpec, machineOf } from '../../test/agent/world.ts'
 import { anyFacts } from '../../test/coordinator/world.ts'
-import { type HostFacts, hullsIn, type MachineId, parseId } from '../model/index.ts'
+import { type HostFacts, hullsIn, type MachineId, parseId, shapeOf } from '../model/index.ts'
 import { State } from './state.ts'
 
 const HOST = parseId('HostId', 'h1')
-const hull = (n: number): MachineId => parseId('MachineId', `m-${String(n).padStart(26, '0')}`)
-const shape = {
-  image: parseId('ImageDigest', `sha256:${'0'.repeat(64)}`),
-  vcpus: 1,
-  memoryMiB: 512,
-  diskGiB: 1,
-  sharing: 'host',
-} as const
+const shape = shapeOf(anySpec)
 
 const offering = (...hulls: readonly MachineId[]): HostFacts => ({
   ...anyFacts({ host: HOST }),
@@ -37,19 +31,19 @@ const known = () => {
 
 test('a hull that was taken is offered no more, although its host says so for a while', () => {
   const { state, host, offered } = known()
-  state.setFacts(host, offering(hull(1), hull(2)))
-  state.takeHull(host, hull(1))
-  state.takeHull(host, hull(2))
+  state.setFacts(host, offering(machineOf(1), machineOf(2)))
+  state.takeHull(host, machineOf(1))
+  state.takeHull(host, machineOf(2))
   expect(offered()).toEqual([])
-  state.setFacts(host, offering(hull(1), hull(2), hull(3)))
-  expect(offered()).toEqual([hull(3)])
-  state.setFacts(host, offering(hull(3)))
+  state.setFacts(host, offering(machineOf(1), machineOf(2), machineOf(3)))
+  expect(offered()).toEqual([machineOf(3)])
+  state.setFacts(host, offering(machineOf(3)))
   expect(host.takenHulls.size).toBe(0)
 })
 
 test('a machine that has served is no hull, whatever its host says', () => {
   const { state, host, offered } = known()
-  state.served.add(hull(1))
-  state.setFacts(host, offering(hull(1), hull(2)))
-  expect(offered()).toEqual([hull(2)])
+  state.served.add(machineOf(1))
+  state.setFacts(host, offering(machineOf(1), machineOf(2)))
+  expect(offered()).toEqual([machineOf(2)])
 })

@@ -2,6 +2,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Client, connect } from '../../src/api/index.ts'
+import { hullsIn } from '../../src/model/index.ts'
 import { tinyImage } from '../conformance/tiny-image.ts'
 import {
   eventually,
@@ -92,7 +93,7 @@ export class Stand {
   hull(): Promise<string> {
     return eventually('a hull is in stock', READY_MS, async () => {
       const { templates } = await this.client.call('templateList', {}).catch(() => ({ templates: [] }))
-      return templates.flatMap(({ template }) => ('hulls' in template ? template.hulls : []))[0]
+      return [...hullsIn(templates.map(({ template }) => template))][0]
     })
   }
 

@@ -5,6 +5,8 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { Reply } from '../../src/api/index.ts'
+import { hullsIn } from '../../src/model/index.ts'
 import { claim } from '../runner/leftovers.ts'
 
 export const program = join(import.meta.dirname, '../../src/cli/main.ts')
@@ -111,24 +113,28 @@ export const processesOf = ({ folder, host }: Paths): readonly string[] =>
     .map((line) => line.replaceAll('\0', ' ').slice(0, 200))
 
 /** Machines with a QEMU, hulls included; not those that are booted to be frozen. */
-export const guestsOf = ({ host }: Pick<Paths, 'host'>): readonly string[] =>
-  pids().flatMap((pid) => {
-    const line = commandLine(pid)
-    const machine = line.split(`guest=slw.${host}.`)[1]?.split(',')[0]
-    return machine === undefined || line.includes('"share":true') ? [] : [machine]
-  })
+export const guestsOf = (paths: Pick<Paths, 'host'>): readonly string[] =>
+  qemus(paths).map(({ machine }) => machine)
 
 /** Ids of the hulls that its host has in stock. */
 export async function hullsOf(paths: Paths): Promise<readonly string[]> {
-  const { templates } = JSON.parse((await call(paths, 'template', 'ls', '--json')).stdout)
-  return templates.flatMap(({ template }: { template: { hulls?: string[] } }) => template.hulls ?? [])
+  const { stdout } = await call(paths, 'template', 'ls', '--json')
+  const { templates }: Reply<'templateList'> = JSON.parse(stdout)
+  return [...hullsIn(templates.map(({ template }) => template))]
 }
 
-/** Pid of the QEMU of this machine, or of its only one; one that is booted to be frozen shares its memory with a file. */
-export const qemuOf = ({ host }: Pick<Paths, 'host'>, machine = ''): number | undefined =>
-  pids().find((pid) => {
+/** Pid of the QEMU of this machine, or of its only one. */
+export const qemuOf = (paths: Pick<Paths, 'host'>, machine?: string): number | undefined =>
+  qemus(paths).find((one) => machine === undefined || one.machine === machine)?.pid
+
+/** One that is booted to be frozen is none: it shares its memory with a file. */
+const qemus = ({
+  host,
+}: Pick<Paths, 'host'>): readonly { readonly pid: number; readonly machine: string }[] =>
+  pids().flatMap((pid) => {
     const line = commandLine(pid)
-    return line.includes(`guest=slw.${host}.${machine}`) && !line.includes('"share":true')
+    const machine = line.split(`guest=slw.${host}.`)[1]?.split(',')[0]
+    return machine === undefined || line.includes('"share":true') ? [] : [{ pid, machine }]
   })
 
 const pids = (): readonly number[] =>

@@ -170,8 +170,8 @@ export interface Driver {
   /**
    * Makes a hull: a clone of the template, paused before it is anybody, kept in stock under an id of the driver's. A
    * `clone` of that id and template launches it, one of that id and another template makes its machine from nothing; and
-   * `dropHull`, `destroy`, `removeTemplate` and `close` take it away once it is in stock. On any failure nothing of it is left; what a kill leaves is
-   * listed as a machine's.
+   * `dropHull`, `destroy`, `removeTemplate` and `close` take it away once it is in stock. On any failure nothing of it is
+   * left; what a kill leaves is listed as a machine's.
    */
   makeHull(request: HullRequest): Promise<MachineId>
   /** Takes a hull out of stock, and apart; nothing happens if it is none any more. */

@@ -1,17 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { type MachineId, parseId, type TemplateId } from '../../model/index.ts'
+import { anySpec, machineOf } from '../../../test/agent/world.ts'
+import { parseId, shapeOf, type TemplateId } from '../../model/index.ts'
 import type { Template } from '../drivers/driver.ts'
 import { hullPlan } from './hulls.ts'
 
 const id = (n: number): TemplateId => parseId('TemplateId', `t-${String(n).padStart(26, '0')}`)
-const hull = (n: number): MachineId => parseId('MachineId', `m-${String(n).padStart(26, '0')}`)
-const shape = {
-  image: parseId('ImageDigest', `sha256:${'0'.repeat(64)}`),
-  vcpus: 1,
-  memoryMiB: 512,
-  diskGiB: 1,
-  sharing: 'host',
-} as const
+const shape = shapeOf(anySpec)
 
 const template = (n: number, hulls: readonly number[] = []): Template => ({
   id: id(n),
@@ -21,7 +15,7 @@ const template = (n: number, hulls: readonly number[] = []): Template => ({
   builtAtMs: 0,
   diskMiB: 1,
   clones: 0,
-  hulls: hulls.map(hull),
+  hulls: hulls.map(machineOf),
 })
 const planned = (present: readonly Template[], { each = 1, serving = present } = {}) =>
   hullPlan({
@@ -43,19 +37,19 @@ describe('of hulls', () => {
   test('those go whose template serves nobody', () => {
     expect(planned([template(1, [1, 2]), template(2)], { serving: [template(2)] })).toEqual({
       make: template(2),
-      drop: [hull(1), hull(2)],
+      drop: [machineOf(1), machineOf(2)],
     })
-    expect(planned([template(1, [1])], { each: 0 }).drop).toEqual([hull(1)])
+    expect(planned([template(1, [1])], { each: 0 }).drop).toEqual([machineOf(1)])
   })
   test('none is made that would take the memory of a whole machine', () => {
     expect(planned([{ ...template(1, [1]), mode: 'mapped-ram' }])).toEqual({
       make: undefined,
-      drop: [hull(1)],
+      drop: [machineOf(1)],
     })
   })
   test('a host keeps so many in all, of what is wanted most', () => {
     const many = Array.from({ length: 20 }, (_, n) => template(n, [n]))
-    expect(planned(many).drop).toEqual([16, 17, 18, 19].map(hull))
+    expect(planned(many).drop).toEqual([16, 17, 18, 19].map(machineOf))
     expect(planned(many, { each: 4 }).drop).toHaveLength(16)
   })
 })

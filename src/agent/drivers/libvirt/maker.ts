@@ -18,7 +18,6 @@ export class Maker {
   /** Nobody else knows of these: what is to be frozen, and hulls. */
   readonly #own = new Set<MachineId>()
   readonly #hulls = new Map<MachineId, Hull & { readonly template: TemplateId }>()
-
   /** Hulls that are taken apart: a machine of that id is begun when nothing of them is left. */
   readonly #going = new Map<MachineId, Promise<unknown>>()
 
@@ -80,8 +79,7 @@ export class Maker {
   /** Whatever there is of it. */
   async destroy(shop: Workshop, machine: MachineId): Promise<void> {
     await this.#makings.end(machine)
-    await this.dropHull(shop, machine)
-    await this.#raze(shop, machine)
+    await (this.#hulls.has(machine) ? this.dropHull(shop, machine) : this.#raze(shop, machine))
   }
 
   /** Nothing happens if it is no hull any more: a machine may have been launched from it. */
