@@ -191,6 +191,24 @@ export function templateConformance(
       await expect.poll(found, { timeout: host.deadlineMs }).toEqual([{ ...next, hulls: [] }])
     })
 
+    promise('remembers over a restart whose successor is wanted, until it goes', async () => {
+      const nobody = parseId('TemplateId', `t-${'0'.repeat(26)}`)
+      await expect(driver.markStale(nobody)).rejects.toMatchObject({ code: 'not_found' })
+      const template = await build()
+      expect(template.stale).toBe(false)
+      await driver.markStale(template.id)
+      await driver.markStale(template.id)
+      const marked = { ...template, stale: true }
+      expect(await driver.templates()).toEqual([marked])
+      await driver.close()
+      driver = await host.open()
+      await driver.prepare({ signal: never })
+      await expect.poll(() => driver.templates(), { timeout: host.deadlineMs }).toEqual([marked])
+      await driver.removeTemplate(template.id)
+      await expect(driver.markStale(template.id)).rejects.toMatchObject({ code: 'not_found' })
+      expect(await driver.templates()).toEqual([])
+    })
+
     promise('makes the machine from nothing where its hull is dead, or of another template', async () => {
       const [template, other] = [await build(), await build()]
       const dead = await makeHull(template)

@@ -120,6 +120,8 @@ export interface Template {
   readonly clones: number
   /** Its hulls in stock, by the ids that machines will have that are launched from them. */
   readonly hulls: readonly MachineId[]
+  /** Somebody wants its successor, whatever its age. Written by `markStale`, once and for all. */
+  readonly stale: boolean
 }
 
 /** The way into a running guest that needs no network. */
@@ -176,6 +178,8 @@ export interface Driver {
   makeHull(request: HullRequest): Promise<MachineId>
   /** Takes a hull out of stock, and apart; nothing happens if it is none any more. */
   dropHull(hull: MachineId): Promise<void>
+  /** Once it resolves no kill and no power cut undoes it; ends with the template. Throws `not_found`. */
+  markStale(template: TemplateId): Promise<void>
   /** Fine if there is none; `conflict` while a machine lives on it. */
   removeTemplate(template: TemplateId): Promise<void>
   /** Makes the machine and starts its guest. On any failure nothing of it is left. */

@@ -274,12 +274,17 @@ async function ask(
   return answer?.type === 'answer' ? answer.result : undefined
 }
 
+function firstOf(world: WarmWorld, line: WarmLine): TemplateId {
+  const [first] = world.templatesOf(line)
+  if (first === undefined || !('id' in first)) throw new Error('no template')
+  return first.id
+}
+
 test('is rebuilt when somebody says so, and serves until its successor is there', async () => {
   const { world, line } = await warmed()
   line.reserved = undefined
   line.want([machineOf(1)])
-  const [first] = world.templatesOf(line)
-  const template = first && 'id' in first ? first.id : parseId('TemplateId', `t-${'0'.repeat(26)}`)
+  const template = firstOf(world, line)
   expect(await ask(world, line, { kind: 'rebuild', template })).toEqual({ kind: 'done' })
   line.want([machineOf(1), machineOf(2)])
   await world.pass(10_000)
@@ -296,10 +301,26 @@ test('is rebuilt when somebody says so, and serves until its successor is there'
   expect(second).not.toMatchObject({ id: template })
 })
 
+test('is rebuilt though its agent ends as soon as it has said yes', async () => {
+  const { world, line } = await warmed()
+  line.reserved = undefined
+  line.want([machineOf(1)])
+  const template = firstOf(world, line)
+  expect(await ask(world, line, { kind: 'rebuild', template })).toEqual({ kind: 'done' })
+  await world.settle(world.agent.stop('keep'))
+  world.agent = world.newAgent()
+  await world.start()
+  const again = world.connect().welcome()
+  again.want([machineOf(1)], { made: true, stamp: line.next() })
+  await world.pass(60_000)
+  const [second, ...more] = world.templatesOf(again)
+  expect([second?.state, more]).toEqual(['ready', []])
+  expect(second).not.toMatchObject({ id: template })
+})
+
 test('is removed when somebody says so, unless a machine lives on it', async () => {
   const { world, line } = await warmed()
-  const [first] = world.templatesOf(line)
-  const template = first && 'id' in first ? first.id : parseId('TemplateId', `t-${'0'.repeat(26)}`)
+  const template = firstOf(world, line)
   line.want([machineOf(2)])
   await world.pass(10_000)
   const remove = () => ask(world, line, { kind: 'remove', template })

@@ -61,8 +61,6 @@ export class Foundry {
   /** Something that a report says of templates has changed. */
   readonly #changed: () => void
   readonly #failed = new Map<string, { readonly count: number; readonly lastAtMs: number }>()
-  /** Somebody wants their successors. */
-  readonly #stale = new Set<TemplateId>()
   readonly #failedClones = new Map<TemplateId, number>()
   #wanted: WantedTemplates
   #present: readonly Template[] = []
@@ -109,24 +107,19 @@ export class Foundry {
     return id !== undefined && !this.#isBad(id) ? id : undefined
   }
 
-  /** Its successor is wanted, whatever its age. Throws `not_found`. */
+  /** Its successor is wanted, whatever its age, and whatever becomes of this agent. Throws `not_found`. */
   async rebuild(id: TemplateId): Promise<void> {
-    await this.#find(id)
-    this.#stale.add(id)
+    await this.#ports.driver.markStale(id)
     this.look()
   }
 
   /** Throws `not_found`, and `conflict` while a machine lives on it. One that is wanted is built anew. */
   async remove(id: TemplateId): Promise<void> {
-    await this.#find(id)
-    await this.#discard(id)
-    this.look()
-  }
-
-  async #find(id: TemplateId): Promise<void> {
     const there = await this.#ports.driver.templates()
     if (!there.some((template) => template.id === id))
       throw new SlipwayError('not_found', { kind: 'template', name: id })
+    await this.#discard(id)
+    this.look()
   }
 
   /** How a clone of the template came out; undefined: well. */
@@ -187,7 +180,6 @@ export class Foundry {
     const { driver, events } = this.#ports
     await driver.removeTemplate(id)
     this.#failedClones.delete(id)
-    this.#stale.delete(id)
     events.templateRemoved(id)
   }
 
@@ -213,7 +205,6 @@ export class Foundry {
       present: this.#present,
       keysNow,
       bad: new Set(this.#present.map(({ id }) => id).filter((id) => this.#isBad(id))),
-      stale: this.#stale,
       building: this.#build?.wanted,
       failed: this.#failed,
       images: new Set<ImageDigest>((await images.list()).map(({ digest }) => digest)),

@@ -16,6 +16,7 @@ const template = (n: number, hulls: readonly number[] = []): Template => ({
   diskMiB: 1,
   clones: 0,
   hulls: hulls.map(machineOf),
+  stale: false,
 })
 const planned = (present: readonly Template[], { each = 1, serving = present } = {}) =>
   hullPlan({

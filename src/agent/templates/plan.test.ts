@@ -23,8 +23,9 @@ interface There {
   readonly ageMs?: number
   readonly clones?: number
   readonly diskMiB?: number
+  readonly stale?: boolean
 }
-const template = ({ n, of, ageMs = HOUR, clones = 0, diskMiB = 500 }: There): Template => ({
+const template = ({ n, of, ageMs = HOUR, clones = 0, diskMiB = 500, stale = false }: There): Template => ({
   id: id(n),
   key: key(of),
   shape: shape(of),
@@ -33,13 +34,13 @@ const template = ({ n, of, ageMs = HOUR, clones = 0, diskMiB = 500 }: There): Te
   diskMiB,
   clones,
   hulls: [],
+  stale,
 })
 const view = (there: readonly There[], changes: Partial<TemplateView> = {}): TemplateView => ({
   wanted: [],
   present: there.map(template),
   keysNow: new Map(there.map(({ n, of }) => [id(n), key(of)])),
   bad: new Set(),
-  stale: new Set(),
   building: undefined,
   failed: new Map(),
   images: new Set([1, 2, 3, 4].map(image)),
@@ -68,7 +69,7 @@ describe('a template is built', () => {
     expect(plan.remove).toEqual([])
   })
   test('anew when somebody says so, while the old one serves', () => {
-    const plan = templatePlan(view([{ n: 1, of: 1 }], { wanted: [want(1)], stale: new Set([id(1)]) }))
+    const plan = templatePlan(view([{ n: 1, of: 1, stale: true }], { wanted: [want(1)] }))
     expect(built(plan)).toBe(key(1))
     expect(plan.serve.get(key(1))).toBe(id(1))
   })

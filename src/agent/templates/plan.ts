@@ -48,8 +48,6 @@ export interface TemplateView {
   /** Template → the key its shape would get now; absent where this host can make none of it any more. */
   readonly keysNow: ReadonlyMap<TemplateId, string>
   readonly bad: ReadonlySet<TemplateId>
-  /** To be replaced before their time. */
-  readonly stale: ReadonlySet<TemplateId>
   readonly building: WantedKey | undefined
   /** By key. */
   readonly failed: ReadonlyMap<string, FailedBuilds>
@@ -141,7 +139,7 @@ function nextBuild(
 
 function isFresh(view: TemplateView, id: TemplateId | undefined): boolean {
   const template = view.present.find((one) => one.id === id)
-  return template !== undefined && !isTooOld(view, template) && !view.stale.has(template.id)
+  return template !== undefined && !isTooOld(view, template) && !template.stale
 }
 
 function obstacle(view: TemplateView, wanted: WantedKey): TemplateBlocked | undefined {

@@ -19,7 +19,10 @@ export const described = (
   present: readonly Template[],
   { states }: Pick<TemplatePlan, 'states'>,
 ): readonly HostTemplate[] =>
-  present.map(({ key: _, ...template }) => ({ ...template, state: states.get(template.id) ?? 'ready' }))
+  present.map(({ key: _key, stale: _stale, ...template }) => ({
+    ...template,
+    state: states.get(template.id) ?? 'ready',
+  }))
 
 /** Those that are not built now, and why. */
 export const waiting = ({ wanted }: TemplateView, { blocked }: TemplatePlan): readonly HostTemplate[] =>

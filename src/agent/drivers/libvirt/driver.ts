@@ -120,6 +120,10 @@ export class LibvirtDriver implements Driver {
     await this.#maker.dropHull(await this.#prepared(), hull)
   }
 
+  async markStale(template: TemplateId): Promise<void> {
+    await (await this.#prepared()).templates.markStale(template)
+  }
+
   async removeTemplate(template: TemplateId): Promise<void> {
     const shop = await this.#prepared()
     for (const hull of this.#maker.hullsOf(template)) await this.#maker.dropHull(shop, hull)

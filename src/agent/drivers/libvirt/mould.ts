@@ -74,7 +74,8 @@ export async function makeTemplate(shop: Workshop, request: MouldRequest): Promi
   }
   await shop.templates.publish(files.dir, manifest)
   step('published')
-  return { id, key, shape, mode, builtAtMs: request.wallMs, diskMiB: manifest.diskMiB, clones: 0, hulls: [] }
+  const { builtAtMs, diskMiB } = manifest
+  return { id, key, shape, mode, builtAtMs, diskMiB, clones: 0, hulls: [], stale: false }
 }
 
 /** Everything of the machine but its files, and its uid while it still owns them. */

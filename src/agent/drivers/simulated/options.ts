@@ -18,6 +18,7 @@ export type Effect =
   | 'door'
   | 'wake'
   | 'freeze'
+  | 'mark'
   | 'end'
   | 'remove'
 
@@ -50,6 +51,7 @@ export const EFFECT_MS: Readonly<Record<Effect, readonly [min: number, max: numb
   door: [20, 400],
   wake: [5, 40],
   freeze: [100, 2_000],
+  mark: [1, 50],
   end: [10, 300],
   remove: [1, 50],
 }

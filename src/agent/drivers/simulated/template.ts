@@ -21,7 +21,10 @@ interface Moulding extends Stock {
   readonly destroy: Destroy
 }
 
-type TemplateVerbs = Pick<Driver, 'templateKey' | 'templates' | 'buildTemplate' | 'removeTemplate'>
+type TemplateVerbs = Pick<
+  Driver,
+  'templateKey' | 'templates' | 'buildTemplate' | 'markStale' | 'removeTemplate'
+>
 
 export function templatesOf(
   options: SimulatedOptions,
@@ -47,7 +50,8 @@ export function templatesOf(
     step('stopped')
     step('scanned')
     const id = parseId('TemplateId', machine.replace('m-', 't-'))
-    const template = { id, key, shape, mode, builtAtMs: options.clock.wall(), diskMiB: shape.memoryMiB }
+    const builtAtMs = options.clock.wall()
+    const template = { id, key, shape, mode, builtAtMs, diskMiB: shape.memoryMiB, stale: false }
     await act('freeze', machine, () => host.put({ kind: 'template', name: id, template }), signal)
     step('published')
     return { ...template, clones: 0, hulls: [] }
@@ -76,6 +80,7 @@ export function templatesOf(
         own.delete(machine)
       }
     },
+    markStale: (id) => act('mark', undefined, () => markStale(host, id)),
     async removeTemplate(id) {
       for (const [hull, template] of hulls) if (template === id) await destroy(hull)
       await act('remove', undefined, () => removeUnused(host, id))
@@ -106,6 +111,12 @@ function templatesIn(host: VirtualHost, hulls: Stock['hulls']): readonly Templat
 
 const clonesOf = (host: VirtualHost, id: TemplateId): number =>
   host.things().filter((one) => one.kind === 'overlay' && one.template === id).length
+
+function markStale(host: VirtualHost, id: TemplateId): void {
+  const thing = host.get('template', id)
+  if (thing === undefined) throw new SlipwayError('not_found', { kind: 'template', name: id })
+  host.put({ ...thing, template: { ...thing.template, stale: true } })
+}
 
 function removeUnused(host: VirtualHost, id: TemplateId): void {
   const clones = clonesOf(host, id)

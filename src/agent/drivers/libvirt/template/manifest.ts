@@ -50,6 +50,8 @@ export interface Manifest {
 
 const NAME = 'template.json'
 export const manifestFile = (dir: string): string => join(dir, NAME)
+/** Beside the files of a template whose successor is wanted. Empty: there is no half of it. */
+export const staleFile = (dir: string): string => join(dir, 'stale')
 
 /** The manifest of a published template; undefined for what is none. */
 export async function readManifest(dir: string): Promise<Manifest | undefined> {

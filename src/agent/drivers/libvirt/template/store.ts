@@ -1,10 +1,18 @@
-import { chmod, chown, open, readdir, readlink, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { access, chmod, chown, open, readdir, readlink, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { isId, SlipwayError, type TemplateId } from '../../../../model/index.ts'
+import { isMissing } from '../../../durable-file.ts'
 import type { Template } from '../../driver.ts'
 import { ensureDirectory } from '../directory.ts'
 import { inspect } from './inspect.ts'
-import { type Manifest, manifestFile, readManifest, TEMPLATE_FILES, type TemplateFile } from './manifest.ts'
+import {
+  type Manifest,
+  manifestFile,
+  readManifest,
+  staleFile,
+  TEMPLATE_FILES,
+  type TemplateFile,
+} from './manifest.ts'
 
 /** A template and where its files are. */
 export interface StoredTemplate extends Manifest {
@@ -17,7 +25,7 @@ export const TEMPLATE_LINK = 'template'
 /**
  * The published templates of a host, one directory each, named by its id. A template is made in a machine's directory
  * and comes here by a rename, whole; it goes by a rename to a name that is nobody's, and then file by file. What a kill
- * leaves of either is swept away by the next agent. Nothing here is ever written to again.
+ * leaves of either is swept away by the next agent. No file here is ever written to again; a mark may come beside them.
  *
  *   machines/slw.HOST.MACHINE/ ── seal, rename ──► templates/t-…/ ── rename ──► templates/.t-…/ ──► gone
  */
@@ -64,15 +72,17 @@ export class TemplateStore {
 
   async list(): Promise<readonly Omit<Template, 'hulls'>[]> {
     const clones = await this.#clones()
-    return [...this.#sound.values()].map(({ id, key, shape, mode, builtAtMs, diskMiB }) => {
-      return { id, key, shape, mode, builtAtMs, diskMiB, clones: clones.get(id) ?? 0 }
+    const listed = [...this.#sound.values()].map(async (template) => {
+      const { id, key, shape, mode, builtAtMs, diskMiB } = template
+      const stale = await isStale(template)
+      return { id, key, shape, mode, builtAtMs, diskMiB, clones: clones.get(id) ?? 0, stale }
     })
+    return Promise.all(listed)
   }
 
   /** Runs `use` with the template, which is not removed meanwhile. Throws `not_found`. */
   async holding<T>(id: TemplateId, use: (template: StoredTemplate) => Promise<T>): Promise<T> {
-    const template = this.#sound.get(id)
-    if (template === undefined) throw new SlipwayError('not_found', { kind: 'template', name: id })
+    const template = this.#soundOne(id)
     this.#held.set(id, (this.#held.get(id) ?? 0) + 1)
     try {
       return await use(template)
@@ -97,6 +107,20 @@ export class TemplateStore {
     return template
   }
 
+  /** Once it resolves a power cut would find the mark. Throws `not_found`. */
+  async markStale(id: TemplateId): Promise<void> {
+    const { dir } = this.#soundOne(id)
+    try {
+      await writeFile(staleFile(dir), '', { mode: 0o444 })
+      await seal(staleFile(dir))
+      await sync(dir)
+    } catch (cause) {
+      // It was removed meanwhile.
+      if (isMissing(cause)) throw absent(id)
+      throw cause
+    }
+  }
+
   async remove(id: TemplateId): Promise<void> {
     const inUse = (this.#held.get(id) ?? 0) + ((await this.#clones()).get(id) ?? 0)
     if (inUse > 0)
@@ -108,8 +132,8 @@ export class TemplateStore {
     this.#sound.delete(id)
     const gone = join(this.#dir, `.${id}`)
     await rm(gone, { recursive: true, force: true })
-    await rename(this.dirOf(id), gone).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error
+    await rename(this.dirOf(id), gone).catch((error: unknown) => {
+      if (!isMissing(error)) throw error
     })
     await rm(gone, { recursive: true, force: true })
   }
@@ -117,6 +141,12 @@ export class TemplateStore {
   /** Where the template will be, or is. */
   dirOf(id: TemplateId): string {
     return join(this.#dir, id)
+  }
+
+  #soundOne(id: TemplateId): StoredTemplate {
+    const template = this.#sound.get(id)
+    if (template === undefined) throw absent(id)
+    return template
   }
 
   /** Template → machines that have a directory and live on it. */
@@ -133,6 +163,14 @@ export class TemplateStore {
 
 export const filesOf = ({ files }: Pick<Manifest, 'files'>): readonly TemplateFile[] =>
   Object.keys(files) as TemplateFile[]
+
+const absent = (id: TemplateId): SlipwayError => new SlipwayError('not_found', { kind: 'template', name: id })
+
+const isStale = ({ dir }: StoredTemplate): Promise<boolean> =>
+  access(staleFile(dir)).then(
+    () => true,
+    () => false,
+  )
 
 /** Root's, nobody's to write, on the disk. */
 async function seal(file: string): Promise<void> {
