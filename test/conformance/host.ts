@@ -8,6 +8,8 @@ export interface ConformanceHost {
   readonly disk: string
   /** A step of making a machine, sync and kit included, takes no longer. */
   readonly deadlineMs: number
+  /** Its driver lets the guest of a hull run before it is in stock. */
+  readonly rehearses: boolean
   /** A new driver of this host, as after a restart of the agent. */
   open(): Promise<Driver>
   /** A fresh, well-formed id. */

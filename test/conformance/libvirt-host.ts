@@ -88,6 +88,7 @@ export async function libvirtHost(changes: Partial<LibvirtSettings> = {}): Promi
     image: image.manifest,
     disk: image.disk,
     deadlineMs: 90_000,
+    rehearses: true,
     open,
     qemuOf,
     killedAt: (step, machine) => killedAt(step, { machine }),

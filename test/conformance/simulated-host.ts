@@ -27,6 +27,7 @@ export async function simulatedHost(
     image: anyImage,
     disk: '/nowhere/disk.qcow2',
     deadlineMs: 60_000,
+    rehearses: false,
     open: async () => spoil(simulatedDriver(options), host),
     machine,
     async plantDecoys() {

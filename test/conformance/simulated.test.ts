@@ -1,6 +1,6 @@
 import type { Driver } from '../../src/agent/drivers/driver.ts'
 import type { VirtualHost } from '../../src/agent/drivers/simulated/index.ts'
-import { type MachineId, parseId } from '../../src/model/index.ts'
+import { type MachineId, parseId, type TemplateId } from '../../src/model/index.ts'
 import { driverConformance } from './driver-conformance.ts'
 import { simulatedHost } from './simulated-host.ts'
 import { templateConformance } from './template-conformance.ts'
@@ -108,4 +108,66 @@ canary(
   'hands out the console as it came',
   () => ({ console: async () => Array.from({ length: 1_000 }, () => '\u0007') }),
   ['keeps the last lines of a console, few and clean'],
+)
+
+const templateCanary = (
+  name: string,
+  spoil: (driver: Driver) => Partial<Driver>,
+  broken: readonly string[],
+): void =>
+  templateConformance(
+    `canary: ${name}`,
+    () => simulatedHost((driver) => ({ ...driver, ...spoil(driver) })),
+    broken,
+  )
+
+templateCanary(
+  'removes a template when its hull is made',
+  (driver) => {
+    let making: Promise<unknown> = Promise.resolve()
+    return {
+      makeHull(request) {
+        const made = driver.makeHull(request)
+        making = made.catch(() => {})
+        return made
+      },
+      async removeTemplate(template) {
+        await making
+        await driver.removeTemplate(template)
+      },
+    }
+  },
+  ['ends the making of a hull whose template is removed, and leaves nothing of either'],
+)
+
+templateCanary(
+  'forgets with its process whose successor is wanted',
+  (driver) => {
+    const stale = new Set<TemplateId>()
+    return {
+      async markStale(template) {
+        stale.add(template)
+      },
+      templates: async () =>
+        (await driver.templates()).map((template) => ({ ...template, stale: stale.has(template.id) })),
+    }
+  },
+  ['remembers over a restart whose successor is wanted, until it goes'],
+)
+
+templateCanary(
+  'counts as a machine what nobody has asked for',
+  (driver) => ({
+    templates: async () =>
+      (await driver.templates()).map(({ clones, hulls, ...template }) => ({
+        ...template,
+        clones: clones + hulls.length,
+        hulls,
+      })),
+  }),
+  [
+    'makes hulls of it, which are nobody’s machines until they are launched',
+    'takes hulls away one by one, with their template, and with itself',
+    'ends the making of a hull whose template is removed, and leaves nothing of either',
+  ],
 )

@@ -4,6 +4,8 @@ import { type Clone, type Driver, TEMPLATE_STEPS, type Template } from '../../sr
 import { type MachineId, parseId, shapeOf } from '../../src/model/index.ts'
 import type { ConformanceHost } from './host.ts'
 
+const LOOKS_MAX = 10_000
+
 export function templateConformance(
   name: string,
   makeHost: () => Promise<ConformanceHost>,
@@ -43,10 +45,18 @@ export function templateConformance(
     const { image, disk, spec } = host
     return driver.clone({ machine, spec, image, disk, template, step, signal })
   }
-  const makeHull = (template: Template): Promise<MachineId> => {
+  const makeHull = (
+    template: Template,
+    rehearse = (machine: MachineId): Promise<void> => driver.guest(machine).sync(deadline()),
+  ): Promise<MachineId> => {
     const { image, disk } = host
-    const rehearse = async (machine: MachineId): Promise<void> => driver.guest(machine).sync(deadline())
     return driver.makeHull({ template, image, disk, rehearse, signal: never })
+  }
+  const overlays = async () => (await driver.list()).filter(({ kind }) => kind === 'overlay')
+  /** No timer: a simulated host's time would fly meanwhile. */
+  const looksUntil = async (holds: (overlays: number) => boolean): Promise<void> => {
+    for (let looks = 0; looks < LOOKS_MAX; looks++) if (holds((await overlays()).length)) return
+    throw new Error('it never came to that')
   }
   const leaked = async (of = driver) => (await of.list()).filter(({ kept }) => !kept)
 
@@ -189,6 +199,27 @@ export function templateConformance(
       expect(await leaked()).toEqual([])
       const found = () => driver.templates()
       await expect.poll(found, { timeout: host.deadlineMs }).toEqual([{ ...next, hulls: [] }])
+    })
+
+    promise('ends the making of a hull whose template is removed, and leaves nothing of either', async () => {
+      for (const moment of host.rehearses ? ['begun', 'rehearsing'] : ['begun']) {
+        const template = await build()
+        const stock = await makeHull(template)
+        let rehearsing = false
+        const making = makeHull(template, () => {
+          rehearsing = true
+          return new Promise(() => {})
+        })
+        making.catch(() => {})
+        await looksUntil((overlays) => (moment === 'begun' ? overlays === 2 : rehearsing))
+        expect(await driver.templates(), moment).toEqual([{ ...template, hulls: [stock] }])
+        await Promise.all([driver.dropHull(stock), driver.removeTemplate(template.id)])
+        await expect(making, moment).rejects.toMatchObject({ code: 'cancelled' })
+        expect(await driver.templates(), moment).toEqual([])
+        expect(await overlays(), moment).toEqual([])
+        expect(await leaked(), moment).toEqual([])
+      }
+      expect([...(await driver.running())]).toEqual([])
     })
 
     promise('remembers over a restart whose successor is wanted, until it goes', async () => {

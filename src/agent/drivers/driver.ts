@@ -116,7 +116,7 @@ export interface Template {
   readonly builtAtMs: number
   /** What it takes on the disk. */
   readonly diskMiB: number
-  /** Machines that live on it. */
+  /** Machines that somebody asked for and that live on it. */
   readonly clones: number
   /** Its hulls in stock, by the ids that machines will have that are launched from them. */
   readonly hulls: readonly MachineId[]
@@ -172,15 +172,16 @@ export interface Driver {
   /**
    * Makes a hull: a clone of the template, paused before it is anybody, kept in stock under an id of the driver's. A
    * `clone` of that id and template launches it, one of that id and another template makes its machine from nothing; and
-   * `dropHull`, `destroy`, `removeTemplate` and `close` take it away once it is in stock. On any failure nothing of it is
-   * left; what a kill leaves is listed as a machine's.
+   * `dropHull`, `destroy`, `removeTemplate` and `close` take it away once it is in stock. While it is made
+   * `removeTemplate` ends it: `cancelled`. On any failure nothing of it is left; what a kill leaves is listed as a
+   * machine's.
    */
   makeHull(request: HullRequest): Promise<MachineId>
   /** Takes a hull out of stock, and apart; nothing happens if it is none any more. */
   dropHull(hull: MachineId): Promise<void>
   /** Once it resolves no kill and no power cut undoes it; ends with the template. Throws `not_found`. */
   markStale(template: TemplateId): Promise<void>
-  /** Fine if there is none; `conflict` while a machine lives on it. */
+  /** And its hulls, in the making or in stock. Fine if there is none; `conflict` while a machine lives on it. */
   removeTemplate(template: TemplateId): Promise<void>
   /** Makes the machine and starts its guest. On any failure nothing of it is left. */
   clone(request: CloneRequest): Promise<Clone>

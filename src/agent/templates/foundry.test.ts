@@ -334,6 +334,24 @@ test('is removed when somebody says so, unless a machine lives on it', async () 
   expect(world.templatesOf(line)).toMatchObject([{ state: 'waiting', reason: 'room' }])
 })
 
+test('is removed while a hull is made of it, which ends without a word', async () => {
+  const { world, line } = await warmed()
+  const template = firstOf(world, line)
+  line.reserved = undefined
+  line.want([])
+  await world.pass(10_000)
+  for (const hull of hullsOf(world, line)) await world.settle(world.driver.dropHull(hull))
+  const overlays = () => world.things().filter((thing) => thing.startsWith('overlay'))
+  expect(overlays()).toEqual([])
+  for (let n = 0; n < 1_000 && overlays().length === 0; n++) await world.pass(10)
+  expect(overlays()).toHaveLength(1)
+  expect(await ask(world, line, { kind: 'remove', template })).toEqual({ kind: 'done' })
+  expect(world.things()).toEqual([])
+  await world.pass(10_000)
+  expect(world.things()).toEqual([])
+  expect(world.happened('trouble')).toBe(0)
+})
+
 /** The hulls in stock, by what the host reports. */
 const hullsOf = (world: WarmWorld, line: WarmLine): readonly MachineId[] => [
   ...hullsIn(world.templatesOf(line)),

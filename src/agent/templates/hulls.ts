@@ -60,6 +60,10 @@ export interface HullsOptions {
 const isFull = (error: unknown): boolean =>
   error instanceof SlipwayError && (error.code === 'memory_short' || error.code === 'disk_full')
 
+/** Its template was removed while it was made, or just before. */
+const isOver = (error: unknown): boolean =>
+  error instanceof SlipwayError && (error.code === 'cancelled' || error.code === 'not_found')
+
 export class Hulls {
   readonly #ports: AgentPorts
   readonly #options: HullsOptions
@@ -98,7 +102,7 @@ export class Hulls {
         events.hullMade(hull, make.id)
         made()
       } catch (error) {
-        if (this.#effects.signal.aborted) return
+        if (this.#effects.signal.aborted || isOver(error)) return
         this.#restsUntilMs = clock.now() + REST_MS
         if (!isFull(error)) events.trouble('hulls', error)
       }

@@ -99,11 +99,7 @@ export class LibvirtDriver implements Driver {
   }
 
   async templates(): Promise<readonly Template[]> {
-    const templates = await (await this.#prepared()).templates.list()
-    return templates.map((template) => {
-      const hulls = this.#maker.hullsOf(template.id)
-      return { ...template, clones: Math.max(0, template.clones - hulls.length), hulls }
-    })
+    return this.#maker.templates(await this.#prepared())
   }
 
   async buildTemplate(request: TemplateRequest): Promise<Template> {
@@ -125,9 +121,7 @@ export class LibvirtDriver implements Driver {
   }
 
   async removeTemplate(template: TemplateId): Promise<void> {
-    const shop = await this.#prepared()
-    for (const hull of this.#maker.hullsOf(template)) await this.#maker.dropHull(shop, hull)
-    await shop.templates.remove(template)
+    await this.#maker.removeTemplate(await this.#prepared(), template)
   }
 
   async link(machine: MachineId, state: 'up' | 'down', { signal }: Signalled): Promise<void> {

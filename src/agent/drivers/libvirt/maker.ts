@@ -1,7 +1,9 @@
 import { ulid } from 'ulid'
 import { type MachineId, parseId, SlipwayError, systemClock, type TemplateId } from '../../../model/index.ts'
+import { BegunHulls } from '../begun-hulls.ts'
 import type { Clone, CloneRequest, HullRequest, Template, TemplateRequest } from '../driver.ts'
 import { mouldSpec } from '../mould-spec.ts'
+import { parseResourceName } from '../resource-name.ts'
 import { untilGone } from '../until-gone.ts'
 import type { MachineWatch } from './events.ts'
 import { type Hull, launch, makeHull, makeMachine } from './machine.ts'
@@ -17,6 +19,7 @@ export class Maker {
   readonly #makings = new Makings()
   /** Nobody else knows of these: what is to be frozen, and hulls. */
   readonly #own = new Set<MachineId>()
+  readonly #begunHulls = new BegunHulls()
   readonly #hulls = new Map<MachineId, Hull & { readonly template: TemplateId }>()
   /** Hulls that are taken apart: a machine of that id is begun when nothing of them is left. */
   readonly #going = new Map<MachineId, Promise<unknown>>()
@@ -29,8 +32,21 @@ export class Maker {
     return this.#own.has(machine)
   }
 
-  hullsOf(template: TemplateId): readonly MachineId[] {
-    return [...this.#hulls].flatMap(([machine, hull]) => (hull.template === template ? [machine] : []))
+  async templates(shop: Workshop): Promise<readonly Template[]> {
+    const isOwn = (name: string): boolean => {
+      const machine = parseResourceName(shop.settings.host, name)
+      return machine !== undefined && this.isOwn(machine)
+    }
+    const templates = await shop.templates.list(isOwn)
+    return templates.map((template) => ({ ...template, hulls: this.#hullsOf(template.id) }))
+  }
+
+  async removeTemplate(shop: Workshop, template: TemplateId): Promise<void> {
+    await this.#begunHulls.without(template, async () => {
+      for (const hull of this.#hullsOf(template)) await this.dropHull(shop, hull)
+      await Promise.all(this.#going.values())
+      await shop.templates.remove(template)
+    })
   }
 
   async make(shop: Workshop, request: CloneRequest): Promise<Clone> {
@@ -57,18 +73,18 @@ export class Maker {
   }
 
   async hull(shop: Workshop, asked: HullRequest): Promise<MachineId> {
-    const { template, signal, rehearse, ...source } = asked
+    const { id } = asked.template
     const machine = this.#ownMachine()
-    const request = { ...source, machine, spec: mouldSpec(template.shape), step: () => {} }
     try {
-      const hull = await this.#makings.track(machine, signal, (inner) =>
-        this.#orNothing(shop, machine, () =>
-          shop.templates.holding(template.id, (stored) =>
-            makeHull(shop, { ...request, signal: inner }, { template: stored, rehearse }),
-          ),
+      await this.#begunHulls.track(id, asked.signal, (outer) =>
+        this.#makings.track(machine, outer, (signal) =>
+          this.#orNothing(shop, machine, async () => {
+            const hull = await this.#makeHull(shop, machine, { ...asked, signal })
+            signal.throwIfAborted()
+            this.#hulls.set(machine, { ...hull, template: id })
+          }),
         ),
       )
-      this.#hulls.set(machine, { ...hull, template: template.id })
       return machine
     } catch (error) {
       this.#own.delete(machine)
@@ -105,6 +121,19 @@ export class Maker {
     await this.#makings.allEnded()
     // What cannot be taken apart is found by its name.
     for (const hull of this.#hulls.keys()) await this.dropHull(shop, hull).catch(() => {})
+  }
+
+  #hullsOf(template: TemplateId): readonly MachineId[] {
+    return [...this.#hulls].flatMap(([machine, hull]) => (hull.template === template ? [machine] : []))
+  }
+
+  #makeHull(shop: Workshop, machine: MachineId, asked: HullRequest): Promise<Hull> {
+    const { template, rehearse, ...source } = asked
+    const request = { ...source, machine, spec: mouldSpec(template.shape), step: () => {} }
+    const bounded = (): Promise<void> => orAborted(asked.signal, rehearse(machine))
+    return shop.templates.holding(template.id, (stored) =>
+      makeHull(shop, request, { template: stored, rehearse: bounded }),
+    )
   }
 
   /** Undefined: there is no hull of that id, or none that was of any use, and now there is none. */
@@ -162,4 +191,14 @@ export class Maker {
     this.#own.add(machine)
     return machine
   }
+}
+
+/** `task`'s result, or the signal's reason: what hangs in a guest must not outlive the wish for it. */
+function orAborted<T>(signal: AbortSignal, task: Promise<T>): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>()
+  const onAbort = (): void => reject(signal.reason)
+  if (signal.aborted) onAbort()
+  signal.addEventListener('abort', onAbort, { once: true })
+  void task.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+  return promise
 }

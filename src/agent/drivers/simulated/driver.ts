@@ -3,6 +3,7 @@
  * nothing can be virtualized, and as the shortest example of the contract. It runs no job.
  */
 import { assert, type MachineId, SlipwayError, type TemplateId } from '../../../model/index.ts'
+import { BegunHulls } from '../begun-hulls.ts'
 import type { Driver, DriverEvent, Resource } from '../driver.ts'
 import { Inbox } from '../inbox.ts'
 import { parseResourceName, resourceName, sharedName } from '../resource-name.ts'
@@ -22,6 +23,7 @@ export function simulatedDriver(options: SimulatedOptions): Driver {
   const nameOf = (machine: MachineId): string => resourceName(host.id, machine)
   const uplink = sharedName(host.id, 'uplink')
   const own = new Set<MachineId>()
+  const begun = new BegunHulls()
   const hulls = new Map<MachineId, TemplateId>()
 
   const raze = async (machine: MachineId): Promise<void> => {
@@ -59,8 +61,8 @@ export function simulatedDriver(options: SimulatedOptions): Driver {
       ),
     prepare: ({ signal }) =>
       act('prepare', undefined, () => host.put({ kind: 'uplink', name: uplink }), signal),
-    ...hullsOf(options, act, { own, hulls, destroy }),
-    ...templatesOf(options, act, { own, hulls, destroy }),
+    ...hullsOf(options, act, { own, begun, hulls, destroy }),
+    ...templatesOf(options, act, { own, begun, hulls, destroy }),
     link: (machine, state, { signal }) =>
       act('link', machine, () => setLink(host, nameOf(machine), state), signal),
     guest: (machine) => channelTo(options, act, machine),

@@ -1,5 +1,6 @@
 /** Hulls of a simulated host: machines that lack only their start, known to one driver's life. */
 import type { MachineId, TemplateId } from '../../../model/index.ts'
+import type { BegunHulls } from '../begun-hulls.ts'
 import type { Clone, CloneRequest, Driver, HullRequest } from '../driver.ts'
 import { mouldSpec } from '../mould-spec.ts'
 import { resourceName } from '../resource-name.ts'
@@ -10,13 +11,14 @@ import type { SimulatedOptions } from './options.ts'
 export interface Stock {
   /** Machines that nobody else knows of: what is to be frozen, and hulls. */
   readonly own: Set<MachineId>
+  readonly begun: BegunHulls
   readonly hulls: Map<MachineId, TemplateId>
 }
 
 export function hullsOf(
   options: SimulatedOptions,
   act: Act,
-  { own, hulls, destroy }: Stock & { readonly destroy: Destroy },
+  { own, begun, hulls, destroy }: Stock & { readonly destroy: Destroy },
 ): Pick<Driver, 'makeHull' | 'dropHull' | 'clone'> {
   const launch = async (request: CloneRequest): Promise<Clone | undefined> => {
     const { machine, template, signal, step } = request
@@ -48,23 +50,28 @@ export function hullsOf(
     return undefined
   }
 
-  return {
-    async makeHull({ template, signal, rehearse: _, ...source }: HullRequest) {
+  const make = async ({ template, signal, rehearse: _, ...source }: HullRequest): Promise<MachineId> => {
+    const machine = options.host.ownMachine()
+    const spec = mouldSpec(template.shape)
+    own.add(machine)
+    try {
+      const request = { ...source, machine, template: template.id, step: () => {}, signal }
+      // Nothing has been written to its disk.
+      await assemble(options, act, { ...request, spec: { ...spec, diskGiB: 0 } })
       signal.throwIfAborted()
-      const machine = options.host.ownMachine()
-      const spec = mouldSpec(template.shape)
-      own.add(machine)
-      try {
-        const request = { ...source, machine, template: template.id, step: () => {}, signal }
-        // Nothing has been written to its disk.
-        await assemble(options, act, { ...request, spec: { ...spec, diskGiB: 0 } })
-        hulls.set(machine, template.id)
-        return machine
-      } catch (error) {
-        own.delete(machine)
-        await destroy(machine)
-        throw error
-      }
+      hulls.set(machine, template.id)
+      return machine
+    } catch (error) {
+      // What cannot be destroyed is found by its name.
+      await destroy(machine).finally(() => own.delete(machine))
+      throw error
+    }
+  }
+
+  return {
+    async makeHull(asked: HullRequest) {
+      asked.signal.throwIfAborted()
+      return begun.track(asked.template.id, asked.signal, (signal) => make({ ...asked, signal }))
     },
     async dropHull(hull) {
       if (hulls.has(hull)) await destroy(hull)

@@ -10,10 +10,11 @@ import {
 } from '../../../model/index.ts'
 import type { Driver, Template, TemplateRequest } from '../driver.ts'
 import { mouldSpec } from '../mould-spec.ts'
+import { resourceName } from '../resource-name.ts'
 import { untilGone } from '../until-gone.ts'
 import { clone, type Destroy } from './clone.ts'
 import type { Act } from './effects.ts'
-import type { VirtualHost } from './host.ts'
+import type { VirtualHost, VirtualThing } from './host.ts'
 import type { Stock } from './hull.ts'
 import type { SimulatedOptions } from './options.ts'
 
@@ -29,7 +30,7 @@ type TemplateVerbs = Pick<
 export function templatesOf(
   options: SimulatedOptions,
   act: Act,
-  { own, hulls, destroy }: Moulding,
+  { own, begun, hulls, destroy }: Moulding,
 ): TemplateVerbs {
   const { host } = options
 
@@ -67,7 +68,7 @@ export function templatesOf(
           hulls.delete(hull)
           own.delete(hull)
         }
-        return templatesIn(host, hulls)
+        return templatesIn(host, { own, hulls })
       }),
     async buildTemplate(request) {
       request.signal.throwIfAborted()
@@ -81,10 +82,11 @@ export function templatesOf(
       }
     },
     markStale: (id) => act('mark', undefined, () => markStale(host, id)),
-    async removeTemplate(id) {
-      for (const [hull, template] of hulls) if (template === id) await destroy(hull)
-      await act('remove', undefined, () => removeUnused(host, id))
-    },
+    removeTemplate: (id) =>
+      begun.without(id, async () => {
+        for (const [hull, template] of hulls) if (template === id) await destroy(hull)
+        await act('remove', undefined, () => removeUnused(host, id, own))
+      }),
   }
 }
 
@@ -100,17 +102,21 @@ function keyOf(host: VirtualHost, shape: TemplateShape, tools: string | undefine
   return createHash('sha256').update(said).digest('hex')
 }
 
-function templatesIn(host: VirtualHost, hulls: Stock['hulls']): readonly Template[] {
+function templatesIn(host: VirtualHost, { own, hulls }: Pick<Stock, 'own' | 'hulls'>): readonly Template[] {
   return host.things().flatMap((thing) => {
     if (thing.kind !== 'template') return []
     const { template } = thing
-    const own = [...hulls].flatMap(([machine, of]) => (of === template.id ? [machine] : []))
-    return [{ ...template, clones: clonesOf(host, template.id) - own.length, hulls: own }]
+    const inStock = [...hulls].flatMap(([machine, of]) => (of === template.id ? [machine] : []))
+    return [{ ...template, clones: clonesOf(host, template.id, own), hulls: inStock }]
   })
 }
 
-const clonesOf = (host: VirtualHost, id: TemplateId): number =>
-  host.things().filter((one) => one.kind === 'overlay' && one.template === id).length
+function clonesOf(host: VirtualHost, id: TemplateId, own: Stock['own']): number {
+  const names = new Set([...own].map((machine) => resourceName(host.id, machine)))
+  const isClone = (one: VirtualThing): boolean =>
+    one.kind === 'overlay' && one.template === id && !names.has(one.name)
+  return host.things().filter(isClone).length
+}
 
 function markStale(host: VirtualHost, id: TemplateId): void {
   const thing = host.get('template', id)
@@ -118,8 +124,8 @@ function markStale(host: VirtualHost, id: TemplateId): void {
   host.put({ ...thing, template: { ...thing.template, stale: true } })
 }
 
-function removeUnused(host: VirtualHost, id: TemplateId): void {
-  const clones = clonesOf(host, id)
+function removeUnused(host: VirtualHost, id: TemplateId, own: Stock['own']): void {
+  const clones = clonesOf(host, id, own)
   if (clones > 0)
     throw new SlipwayError('conflict', {
       kind: 'template',

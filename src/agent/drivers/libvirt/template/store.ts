@@ -70,8 +70,9 @@ export class TemplateStore {
     }
   }
 
-  async list(): Promise<readonly Omit<Template, 'hulls'>[]> {
-    const clones = await this.#clones()
+  /** Machines that are nobody's, which `isNobodys` tells by the name of their directory, do not count as clones. */
+  async list(isNobodys: (name: string) => boolean): Promise<readonly Omit<Template, 'hulls'>[]> {
+    const clones = await this.#clones(isNobodys)
     const listed = [...this.#sound.values()].map(async (template) => {
       const { id, key, shape, mode, builtAtMs, diskMiB } = template
       const stale = await isStale(template)
@@ -122,7 +123,9 @@ export class TemplateStore {
   }
 
   async remove(id: TemplateId): Promise<void> {
-    const inUse = (this.#held.get(id) ?? 0) + ((await this.#clones()).get(id) ?? 0)
+    const clones = (await this.#clones()).get(id) ?? 0
+    // Read last: what holds it after this does not find it any more.
+    const inUse = clones + (this.#held.get(id) ?? 0)
     if (inUse > 0)
       throw new SlipwayError('conflict', {
         kind: 'template',
@@ -150,12 +153,12 @@ export class TemplateStore {
   }
 
   /** Template → machines that have a directory and live on it. */
-  async #clones(): Promise<ReadonlyMap<TemplateId, number>> {
+  async #clones(isNobodys = (_name: string): boolean => false): Promise<ReadonlyMap<TemplateId, number>> {
     const clones = new Map<TemplateId, number>()
     for (const machine of await readdir(this.#machinesDir).catch(() => [])) {
       const link = await readlink(join(this.#machinesDir, machine, TEMPLATE_LINK)).catch(() => '')
       const id = basename(link)
-      if (isId('TemplateId', id)) clones.set(id, (clones.get(id) ?? 0) + 1)
+      if (isId('TemplateId', id) && !isNobodys(machine)) clones.set(id, (clones.get(id) ?? 0) + 1)
     }
     return clones
   }
