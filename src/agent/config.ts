@@ -65,8 +65,8 @@ const schema = z.strictObject({
       max_age_h: count(1, 8_760).default(168),
       /** All of them together may take no more. */
       disk_gib: count(1, 65_536).default(64),
-      /** Kept of each that serves: clones that are paused before they are anybody. 0: none. */
-      hulls: count(0, 16).default(1),
+      /** Kept of all that serve together: clones that are paused before they are anybody. 0: none. */
+      hulls: count(0, 256).default(8),
     })
     .prefault({}),
 })

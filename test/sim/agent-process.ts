@@ -53,7 +53,7 @@ export class AgentProcess {
       host: world.host.id,
       clonesAtOnce: 2,
       bootMs: BOOT_MS,
-      templates: { ageMsMax: world.templateAgeMs, diskMiBMax: TEMPLATES_MIB, hulls: 1 },
+      templates: { ageMsMax: world.templateAgeMs, diskMiBMax: TEMPLATES_MIB, hulls: 2 },
     })
     this.#end(world, this.agent.done)
     this.#end(world, this.#start())

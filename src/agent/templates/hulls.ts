@@ -1,6 +1,6 @@
 /**
- * Hulls of the templates that serve and are wanted: so many of each, the most wanted first, made one at a time when the
- * host has nothing better to do. Each has run for a moment and forgotten who it was, as its template has, so that its
+ * Hulls of the templates that serve and are wanted: so many in all, shared out among them, made one at a time when the
+ * host has nothing better to do, so that a burst of jobs finds as many machines half made. Each has run for a moment and forgotten who it was, as its template has, so that its
  * emulator knows its way and the memory it will write is its own. What they are launched as is the coordinator's to say;
  * a hull whose template serves nobody goes.
  */
@@ -18,8 +18,6 @@ import type { AgentPorts } from '../ports.ts'
 import type { WantedKey } from './plan.ts'
 import { forget } from './warm-up.ts'
 
-/** Of all templates together: each takes some 50 MiB, of an honest guest, of what the host keeps for itself. */
-const HULLS_MAX = 16
 const MAKE_MS = 60_000
 const DROP_MS = 60_000
 /** After one could not be made. */
@@ -30,8 +28,8 @@ export interface HullView {
   readonly wanted: readonly WantedKey[]
   readonly serve: ReadonlyMap<string, TemplateId>
   readonly present: readonly Template[]
-  /** Of each template. */
-  readonly each: number
+  /** Of all templates together: each takes some 50 MiB, of an honest guest, of what the host keeps for itself. */
+  readonly hulls: number
 }
 
 export interface HullPlan {
@@ -39,18 +37,28 @@ export interface HullPlan {
   readonly drop: readonly MachineId[]
 }
 
-export function hullPlan({ wanted, serve, present, each }: HullView): HullPlan {
+export function hullPlan({ wanted, serve, present, hulls: most }: HullView): HullPlan {
   const serving = wanted
     .flatMap(({ key }) => present.find(({ id }) => id === serve.get(key)) ?? [])
     // Without shared pages a hull would take all the memory of a machine, which nobody has reserved.
     .filter(({ mode }) => mode === 'shared-memory')
-  const kept = each === 0 ? [] : serving.slice(0, Math.max(1, Math.floor(HULLS_MAX / each)))
-  const drop = present.flatMap(({ id, hulls }) => (kept.some((one) => one.id === id) ? [] : hulls))
-  return { make: kept.find(({ hulls }) => hulls.length < each), drop }
+    .slice(0, most)
+  const shares = shared(serving, most)
+  const drop = present.flatMap(({ id, hulls }) => hulls.slice(shares.get(id) ?? 0))
+  const lacking = serving.filter(({ id, hulls }) => hulls.length < (shares.get(id) ?? 0))
+  return { make: lacking.toSorted((a, b) => a.hulls.length - b.hulls.length)[0], drop }
+}
+
+/** As even as can be; the odd ones stay with those that have most, so that a change of order moves nothing. */
+function shared(templates: readonly Template[], most: number): ReadonlyMap<TemplateId, number> {
+  const richest = templates.toSorted((a, b) => b.hulls.length - a.hulls.length)
+  const odd = most % richest.length
+  return new Map(richest.map(({ id }, n) => [id, Math.floor(most / richest.length) + (n < odd ? 1 : 0)]))
 }
 
 export interface HullsOptions {
   readonly tools?: string
+  /** As in its view. */
   readonly hulls: number
   /** No machine is made now, nor was a moment ago. */
   readonly isQuiet: () => boolean
@@ -88,12 +96,12 @@ export class Hulls {
   }
 
   /** Drops what is of no use; begins to make what is missing, and says so when it is there. */
-  tend(view: Omit<HullView, 'each'>, made: () => void): void {
+  tend(view: Omit<HullView, 'hulls'>, made: () => void): void {
     const offered = new Set(view.present.flatMap(({ hulls }) => hulls))
     for (const machine of this.#taken) if (!offered.has(machine)) this.#taken.delete(machine)
     this.#effects.once('hulls', async () => {
       const { clock, driver, events } = this.#ports
-      const { make, drop } = hullPlan({ ...view, each: this.#options.hulls })
+      const { make, drop } = hullPlan({ ...view, hulls: this.#options.hulls })
       try {
         for (const hull of drop)
           await this.#effects.within('dropping a hull', DROP_MS, () => driver.dropHull(hull))

@@ -24,7 +24,7 @@ export interface TemplateLimits {
   readonly ageMsMax: number
   /** Of all templates of the host together. */
   readonly diskMiBMax: number
-  /** Kept of each template that serves. */
+  /** Kept of all that serve together. */
   readonly hulls: number
 }
 
