@@ -1,4 +1,4 @@
-import { readdir, rmdir, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type HostId, type MachineId, SlipwayError, sleep, systemClock } from '../../../model/index.ts'
 import { parseResourceName } from '../resource-name.ts'
@@ -40,14 +40,17 @@ export async function limitMemory(name: string, limitBytes: number): Promise<voi
     (path) => NAME.exec(path.split('/').at(-1) ?? '')?.[1] === name,
   )
   const written: boolean[] = []
-  // In this order: memory and swap together may not be less than memory alone.
-  for (const path of groups)
+  for (const path of groups) {
+    const [memory, withSwap] = ['memory.limit_in_bytes', 'memory.memsw.limit_in_bytes'] as const
+    const now = Number(await readFile(join(path, memory), 'utf8').catch(() => Number.NaN))
+    // Memory and swap together may at no time be less than memory alone.
+    for (const file of now < limitBytes ? [withSwap, memory] : [memory, withSwap])
+      written.push(await set(join(path, file), String(limitBytes)))
     written.push(
-      await set(join(path, 'memory.limit_in_bytes'), String(limitBytes)),
       await set(join(path, 'memory.max'), String(limitBytes)),
-      await set(join(path, 'memory.memsw.limit_in_bytes'), String(limitBytes)),
       await set(join(path, 'memory.swap.max'), '0'),
     )
+  }
   if (!written.includes(true))
     throw new SlipwayError('host_setup', {
       object: `memory limit of ${name}`,

@@ -27,6 +27,8 @@ const BYTES_PER_MIB = 1024 * 1024
 const MIB_PER_GIB = 1024
 const BYTES_PER_GIB = MIB_PER_GIB * BYTES_PER_MIB
 const SSH_PORT = 22
+/** No room is reserved for a hull: a guest that writes much while it rehearses ends there and then. */
+const HULL_MEMORY_MIB = 0
 /** Starting a paused QEMU; a host under load takes seconds. */
 const CREATE_MS_MAX = 60_000
 /** Debian's package `ovmf`. */
@@ -48,7 +50,7 @@ export interface Hull {
 export async function makeMachine(shop: Workshop, request: CloneRequest, origin: Origin): Promise<Clone> {
   await refuse(shop, request)
   const slot = await claim(shop, request)
-  const assembled = assemble(shop, request, { origin, slot })
+  const assembled = assemble(shop, request, { origin, slot, memoryMiB: request.spec.memoryMiB })
   await together([assembled, admit(shop, request, slot)])
   return start(shop, request, await assembled)
 }
@@ -62,7 +64,8 @@ export async function makeHull(
   const { machine, signal } = request
   await refuse(shop, request)
   const slot = await claim(shop, request)
-  const hull = await assemble(shop, request, { origin: { kind: 'template', template }, slot })
+  const origin = { kind: 'template', template } as const
+  const hull = await assemble(shop, request, { origin, slot, memoryMiB: HULL_MEMORY_MIB })
   const { domains } = shop.hypervisor
   const { name } = hull.domain
   await asking({ action: 'resume', object: name }, domains.resume(hull.domain, { signal }))
@@ -76,7 +79,7 @@ export async function makeHull(
 export async function launch(shop: Workshop, request: CloneRequest, hull: Hull): Promise<Clone> {
   await refuse(shop, request)
   request.step('hull')
-  await admit(shop, request, hull.slot)
+  await together([admit(shop, request, hull.slot), limit(shop, hull.domain.name, request.spec)])
   return start(shop, request, hull)
 }
 
@@ -90,9 +93,12 @@ async function claim({ stock, ledger }: Workshop, { machine, signal, step }: Clo
 interface Assembly {
   readonly origin: Origin
   readonly slot: Slot
+  /** What its guest may take of the host's. */
+  readonly memoryMiB: number
 }
 
-async function assemble(shop: Workshop, request: CloneRequest, { origin, slot }: Assembly): Promise<Hull> {
+async function assemble(shop: Workshop, request: CloneRequest, assembly: Assembly): Promise<Hull> {
+  const { origin, slot, memoryMiB } = assembly
   const { machine, spec, signal, step } = request
   const { host } = shop.settings
   const files = machineFiles(shop.layout.machinesDir, host, machine)
@@ -130,10 +136,13 @@ async function assemble(shop: Workshop, request: CloneRequest, { origin, slot }:
     // First: its questions are on their way while this process starts others.
     origin.kind === 'template' ? wake(shop, { domain, template: origin.template, step, signal }) : undefined,
     plugTap(slot, { from: daemonName(host), signal }),
-    limitMemory(name, memoryCostMiB({ spec, acceleration: shop.acceleration }) * BYTES_PER_MIB),
+    limit(shop, name, { ...spec, memoryMiB }),
   ])
   return { slot, domain }
 }
+
+const limit = ({ acceleration }: Workshop, name: string, spec: CloneRequest['spec']): Promise<void> =>
+  limitMemory(name, memoryCostMiB({ spec, acceleration }) * BYTES_PER_MIB)
 
 /** What the guest may reach besides the world. */
 async function admit(shop: Workshop, { spec, signal }: CloneRequest, slot: Slot): Promise<void> {
