@@ -114,6 +114,7 @@ export class Yard {
         const failure = toFailure(cause, 'create_failed', { machine, step: timeline.at(-1)?.step ?? 'turn' })
         this.#post({ kind: 'failed', machine, attempt, failure, consoleTail: await this.#tail(machine) })
       } finally {
+        if (template !== undefined) this.foundry?.handBack(template)
         life.removeEventListener('abort', endWithAgent)
         this.#making -= 1
         this.#quietSinceMs = clock.now()

@@ -352,6 +352,21 @@ test('is removed while a hull is made of it, which ends without a word', async (
   expect(world.happened('trouble')).toBe(0)
 })
 
+test('stays for the machine that shall live on it, however early that is', async () => {
+  for (let earlierMs = -1_500; earlierMs < 1_500; earlierMs += 50) {
+    const { world, line } = await warmed()
+    const template = firstOf(world, line)
+    const remove = () => line.say({ type: 'ask', ask: 'q', question: { kind: 'remove', template } })
+    const make = () => line.want([machineOf(2)])
+    const [first, second] = earlierMs < 0 ? [make, remove] : [remove, make]
+    first()
+    await world.pass(Math.abs(earlierMs))
+    second()
+    await world.pass(10_000)
+    expect(world.stepsOf(line, machineOf(2)), `removed ${earlierMs} ms earlier`).toContain('ready')
+  }
+})
+
 /** The hulls in stock, by what the host reports. */
 const hullsOf = (world: WarmWorld, line: WarmLine): readonly MachineId[] => [
   ...hullsIn(world.templatesOf(line)),

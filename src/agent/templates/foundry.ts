@@ -18,6 +18,7 @@ import type { Effects } from '../effects.ts'
 import type { AgentPorts } from '../ports.ts'
 import type { ReadyPorts } from '../ready.ts'
 import { cast } from './cast.ts'
+import { Clones } from './clones.ts'
 import { isTemplatesFault } from './fault.ts'
 import { Hulls } from './hulls.ts'
 import {
@@ -42,8 +43,6 @@ const LOOK_EVERY_MS = 2_000
 const LOOK_MS = 30_000
 /** An agent is in control with or without templates. */
 const FIRST_LOOK_MS = 3_000
-/** Clones of one template that fail in a row until it is called bad. */
-const FAILED_CLONES_MAX = 3
 
 interface Build {
   readonly wanted: WantedKey
@@ -61,7 +60,7 @@ export class Foundry {
   /** Something that a report says of templates has changed. */
   readonly #changed: () => void
   readonly #failed = new Map<string, { readonly count: number; readonly lastAtMs: number }>()
-  readonly #failedClones = new Map<TemplateId, number>()
+  readonly #clones = new Clones()
   #wanted: WantedTemplates
   #present: readonly Template[] = []
   #plan: TemplatePlan | undefined
@@ -99,12 +98,17 @@ export class Foundry {
     this.look()
   }
 
-  /** The template to clone a machine of this spec from; undefined: it boots. */
+  /** The template to clone a machine of this spec from, which stays there until `handBack`; undefined: it boots. */
   async serving(spec: MachineSpec): Promise<TemplateId | undefined> {
     await this.#looked.promise
     const key = await this.#keyOf(shapeOf(spec))
     const id = key === undefined ? undefined : this.#plan?.serve.get(key)
-    return id !== undefined && !this.#isBad(id) ? id : undefined
+    return id !== undefined && this.#clones.begin(id) ? id : undefined
+  }
+
+  /** The clone that it was asked for is made, or will not be. */
+  handBack(id: TemplateId): void {
+    this.#clones.end(id)
   }
 
   /** Its successor is wanted, whatever its age, and whatever becomes of this agent. Throws `not_found`. */
@@ -124,10 +128,8 @@ export class Foundry {
 
   /** How a clone of the template came out; undefined: well. */
   cloned(id: TemplateId, error: unknown): void {
-    if (this.#isBad(id) || (error !== undefined && !isTemplatesFault(error))) return
-    if (error === undefined) return void this.#failedClones.delete(id)
-    this.#failedClones.set(id, (this.#failedClones.get(id) ?? 0) + 1)
-    if (!this.#isBad(id)) return
+    const failed = error !== undefined
+    if ((failed && !isTemplatesFault(error)) || !this.#clones.turnsBad(id, failed)) return
     this.#ports.events.templateBad(id, toFailure(error, 'host_setup', { object: 'a clone' }))
     this.look()
   }
@@ -135,7 +137,6 @@ export class Foundry {
   /** Undefined until it has looked for the first time. */
   templates(): readonly HostTemplate[] | undefined {
     if (this.#plan === undefined) return undefined
-
     const there = this.hulls.free(described(this.#present, this.#plan))
     const { wanted, percent } = this.#build ?? {}
     if (wanted === undefined || percent === undefined) return [...there, ...this.#waiting]
@@ -164,7 +165,7 @@ export class Foundry {
     this.#waiting = [...waiting(view, plan), ...this.#unable]
     // Before any is gone: nobody shall name a machine by a hull that goes with it.
     if (plan.remove.length > 0) this.#tellNews()
-    for (const id of plan.remove) await this.#discard(id)
+    for (const id of plan.remove) if (!this.#clones.isMade(id)) await this.#discard(id)
     if (plan.remove.length > 0) this.#present = await driver.templates()
     // What was reserved when it looked may be so no more.
     const next = plan.build
@@ -178,8 +179,7 @@ export class Foundry {
 
   async #discard(id: TemplateId): Promise<void> {
     const { driver, events } = this.#ports
-    await driver.removeTemplate(id)
-    this.#failedClones.delete(id)
+    await this.#clones.without(id, () => driver.removeTemplate(id))
     events.templateRemoved(id)
   }
 
@@ -204,7 +204,7 @@ export class Foundry {
       wanted: await this.#keyed(),
       present: this.#present,
       keysNow,
-      bad: new Set(this.#present.map(({ id }) => id).filter((id) => this.#isBad(id))),
+      bad: new Set(this.#present.map(({ id }) => id).filter((id) => this.#clones.isBad(id))),
       building: this.#build?.wanted,
       failed: this.#failed,
       images: new Set<ImageDigest>((await images.list()).map(({ digest }) => digest)),
@@ -270,18 +270,14 @@ export class Foundry {
     if (abort.signal.aborted) return
     const count = (this.#failed.get(wanted.key)?.count ?? 0) + 1
     this.#failed.set(wanted.key, { count, lastAtMs: clock.wall() })
-    const otherwise = { object: 'a template' }
-    events.templateFailed(shapeKey(wanted.shape), count, toFailure(error, 'host_setup', otherwise))
+    const failure = toFailure(error, 'host_setup', { object: 'a template' })
+    events.templateFailed(shapeKey(wanted.shape), count, failure)
   }
 
   #stop({ wanted, abort }: Build): void {
     if (abort.signal.aborted) return
     abort.abort(new SlipwayError('cancelled', { what: 'building a template' }))
     this.#ports.events.templateMadeWay(shapeKey(wanted.shape))
-  }
-
-  #isBad(id: TemplateId): boolean {
-    return (this.#failedClones.get(id) ?? 0) >= FAILED_CLONES_MAX
   }
 
   #tools(): { readonly tools?: string } {

@@ -25,6 +25,7 @@ export function simulatedDriver(options: SimulatedOptions): Driver {
   const own = new Set<MachineId>()
   const begun = new BegunHulls()
   const hulls = new Map<MachineId, TemplateId>()
+  const going = new Map<MachineId, Promise<void>>()
 
   const raze = async (machine: MachineId): Promise<void> => {
     const name = nameOf(machine)
@@ -35,12 +36,18 @@ export function simulatedDriver(options: SimulatedOptions): Driver {
   }
 
   const destroy = async (machine: MachineId): Promise<void> => {
-    const wasHull = hulls.delete(machine)
+    if (!hulls.delete(machine)) return raze(machine)
+    const gone = raze(machine)
+    going.set(
+      machine,
+      gone.catch(() => {}),
+    )
     try {
-      await raze(machine)
+      await gone
     } finally {
+      going.delete(machine)
       // What could not be destroyed is found by its name.
-      if (wasHull) own.delete(machine)
+      own.delete(machine)
     }
   }
 
@@ -61,7 +68,7 @@ export function simulatedDriver(options: SimulatedOptions): Driver {
       ),
     prepare: ({ signal }) =>
       act('prepare', undefined, () => host.put({ kind: 'uplink', name: uplink }), signal),
-    ...hullsOf(options, act, { own, begun, hulls, destroy }),
+    ...hullsOf(options, act, { own, begun, hulls, going, destroy }),
     ...templatesOf(options, act, { own, begun, hulls, destroy }),
     link: (machine, state, { signal }) =>
       act('link', machine, () => setLink(host, nameOf(machine), state), signal),

@@ -15,10 +15,16 @@ export interface Stock {
   readonly hulls: Map<MachineId, TemplateId>
 }
 
+interface Hulls extends Stock {
+  /** Hulls that are taken apart: a machine of that id is begun when nothing of them is left. */
+  readonly going: ReadonlyMap<MachineId, Promise<void>>
+  readonly destroy: Destroy
+}
+
 export function hullsOf(
   options: SimulatedOptions,
   act: Act,
-  { own, begun, hulls, destroy }: Stock & { readonly destroy: Destroy },
+  { own, begun, hulls, going, destroy }: Hulls,
 ): Pick<Driver, 'makeHull' | 'dropHull' | 'clone'> {
   const launch = async (request: CloneRequest): Promise<Clone | undefined> => {
     const { machine, template, signal, step } = request
@@ -76,6 +82,9 @@ export function hullsOf(
     async dropHull(hull) {
       if (hulls.has(hull)) await destroy(hull)
     },
-    clone: async (request) => (await launch(request)) ?? (await clone(options, act, request, destroy)),
+    async clone(request) {
+      await going.get(request.machine)
+      return (await launch(request)) ?? (await clone(options, act, request, destroy))
+    },
   }
 }
