@@ -109,8 +109,8 @@ export const canaries: readonly Canary[] = [
     checker: 'template-serves',
     what: 'a template serves nobody while its successor is wanted',
     file: 'src/agent/templates/foundry.ts',
-    from: 'return id !== undefined && !this.#isBad(id) ? id : undefined',
-    to: 'return id !== undefined && !this.#isBad(id) && this.#waiting.length === 0 ? id : undefined',
+    from: 'return id !== undefined && this.#clones.begin(id) ? id : undefined',
+    to: 'return id !== undefined && this.#waiting.length === 0 && this.#clones.begin(id) ? id : undefined',
   },
   {
     name: 'canary-one-lease',
