@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { machineOf } from '../../test/agent/world.ts'
-import { audit } from './audit.ts'
+import { audit, leaks } from './audit.ts'
 import type { Resource } from './drivers/driver.ts'
 
 const [a, b] = [machineOf(1), machineOf(2)]
@@ -31,4 +31,10 @@ it('gives a removal its time', () => {
 
 it('without an agent even what a driver keeps is a leak', () => {
   expect(audit({ ...fair, listed: [spare], agentLives: false })).toMatchObject([{ name: spare.name }])
+})
+
+it('where nothing is wanted all is a leak but what a driver keeps', () => {
+  expect(leaks([overlay(), spare])).toEqual([
+    { kind: 'overlay', name: `slw.local.${a}`, problem: 'unwanted', machine: a },
+  ])
 })

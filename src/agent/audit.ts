@@ -15,6 +15,12 @@ export interface AuditView {
   readonly agentLives: boolean
 }
 
+/** What is found where nothing is wanted. What a driver keeps in stock, it has made for this very look. */
+export function leaks(listed: readonly Resource[]): Finding[] {
+  const none = new Set<never>()
+  return audit({ listed, wanted: none, excused: none, removing: none, agentLives: true })
+}
+
 /** Each difference, in the order of the host's list. */
 export function audit({ listed, wanted, excused, removing, agentLives }: AuditView): Finding[] {
   const findings: Finding[] = []

@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Finding } from '../api/index.ts'
 import { type ImageDigest, systemClock } from '../model/index.ts'
-import { audit } from './audit.ts'
+import { leaks } from './audit.ts'
 import { type AgentConfig, layoutOf, readAgentConfig } from './config.ts'
 import type { DriverFacts } from './drivers/driver.ts'
 import { fileRecords } from './file-records.ts'
@@ -28,10 +28,7 @@ export function auditHost({ configDir, signal }: OfflineOptions): Promise<readon
     await driver.prepare({ signal })
     try {
       const { listed, records } = await scanHost(driver, await fileRecords(layoutOf(config).records))
-      const none = new Set<never>()
-      // What the driver keeps in stock now, it has made for this very look.
-      const kept = { agentLives: true }
-      return audit({ listed: [...listed, ...records], wanted: none, excused: none, removing: none, ...kept })
+      return leaks([...listed, ...records])
     } finally {
       await driver.close()
     }
