@@ -6,6 +6,7 @@ const benches = [
   'cold-start.ts',
   'warm.ts',
   'growth.ts',
+  'templates.ts',
   'libvirt-calls.ts',
   'memory.ts',
   'grant.ts',
