@@ -46,12 +46,15 @@ const flavor = (name: string, more: string): string =>
   `[[flavor]]\nname = "${name}"\nimage = "${image}"\nvcpus = ${shape.vcpus}\nmemory_mib = ${shape.memoryMiB}\n` +
   `disk_gib = ${shape.diskGiB}\nallow_emulation = true\n${more}\n`
 const flavors = flavor('warm', '') + flavor('pool', 'idle = 1')
-/** Boots everything; apart from the other on this machine. */
-const coldToml = {
-  coordinatorToml: flavor('cold', ''),
-  agentToml:
-    '[templates]\nenabled = false\n[network]\nuplink = "100.66.0.0/16"\n[libvirt]\nuid_base = 300000\n',
-}
+/** Apart from the others on this machine. */
+const apart = (network: number, templates: string): string =>
+  `[templates]\n${templates}\n[network]\nuplink = "100.${network}.0.0/16"\n[libvirt]\nuid_base = ${network}0000\n`
+/** Boots everything. */
+const coldToml = { coordinatorToml: flavor('cold', ''), agentToml: apart(66, 'enabled = false') }
+/** Clones, and has nothing ready. */
+const bareToml = { coordinatorToml: flavor('bare', ''), agentToml: apart(68, 'hulls = 0') }
+/** As it is by default. */
+const HULLS = 8
 
 if (folder === undefined) {
   await runIsolated(import.meta.filename, image, rounds)
@@ -66,14 +69,16 @@ async function compare(images: string, rounds: number): Promise<void> {
   const load: number[] = []
   try {
     await using cold = await startInstance({ driver: 'libvirt', images, ...coldToml })
+    await using bare = await startInstance({ driver: 'libvirt', images, ...bareToml })
+    await untilTemplate(bare.client, 'bare')
     await using warm = await startInstance({ driver: 'libvirt', images, coordinatorToml: flavors })
-    await untilTemplate(warm.client)
+    await untilTemplate(warm.client, 'warm')
     // The pool's first machine was there before the template.
     await timedLease(warm.client, 'pool')
     await rest(warm)
     const raw = await rawParties(warm, images, scratch)
     await using libvirt = await openLibvirtPeer(raw.guest)
-    const parties: Parties = { cold, warm, libvirt, ...raw }
+    const parties: Parties = { cold, bare, warm, libvirt, ...raw }
     // One round more than is counted: the first finds caches cold.
     for (let round = 0; round <= rounds; round++) {
       const taken = await takeTurns(parties, round)
@@ -89,6 +94,7 @@ async function compare(images: string, rounds: number): Promise<void> {
 
 interface Parties {
   readonly cold: Instance
+  readonly bare: Instance
   readonly warm: Instance
   readonly clone: RawClone
   readonly guest: RawGuest
@@ -111,7 +117,7 @@ async function rawParties(
 }
 
 async function takeTurns(parties: Parties, round: number): Promise<readonly Sample[]> {
-  const { cold, warm, clone, guest, libvirt } = parties
+  const { cold, bare, warm, clone, guest, libvirt } = parties
   const taken: Sample[] = []
   const take = (name: string, value: number | undefined): void => {
     if (value !== undefined) taken.push([name, value])
@@ -121,15 +127,12 @@ async function takeTurns(parties: Parties, round: number): Promise<readonly Samp
   take('warm resumed', demanded.resumedMs)
   take('warm answered', demanded.answeredMs)
   take('warm ssh true', demanded.sshMs)
-  await rest(warm, { hull: false })
-  const unhulled = await timedLease(warm.client, 'warm')
-  // It may have been made meanwhile.
-  if (!unhulled.steps.has('hull')) {
-    take('no hull resumed', unhulled.resumedMs)
-    take('no hull answered', unhulled.answeredMs)
-    take('no hull ssh true', unhulled.sshMs)
-  }
   await rest(warm)
+  const unhulled = await timedLease(bare.client, 'bare')
+  take('no hull resumed', unhulled.resumedMs)
+  take('no hull answered', unhulled.answeredMs)
+  take('no hull ssh true', unhulled.sshMs)
+  await rest(bare, { idle: 0, hulls: 0 })
   take('raw resumed', await resumeRaw(clone))
   take('libvirt restore answered', await libvirt.restore())
   const pooled = await timedLease(warm.client, 'pool')
@@ -145,7 +148,7 @@ async function takeTurns(parties: Parties, round: number): Promise<readonly Samp
     take('cold answered', booted.answeredMs)
     take('cold ready', booted.readyMs)
     take('cold ssh true', booted.sshMs)
-    await rest(cold, { idle: 0, hull: false })
+    await rest(cold, { idle: 0, hulls: 0 })
     take('raw cold ssh true', (await bootRaw(guest)).get('ssh'))
     take('libvirt boot answered', await libvirt.boot())
   }
@@ -160,19 +163,19 @@ async function eightAtOnce(client: Client): Promise<number> {
   return Math.max(...all.map(({ sshMs }) => sshMs))
 }
 
-async function rest({ client }: Instance, { idle = 1, hull = true } = {}): Promise<void> {
+async function rest({ client }: Instance, { idle = 1, hulls = HULLS } = {}): Promise<void> {
   await untilSettled(client, idle)
-  if (hull) while (!(await hasHull(client))) await wait(POLL_MS)
+  while ((await hullCount(client)) < hulls) await wait(POLL_MS)
   await wait(REST_MS)
 }
 
-async function hasHull(client: Client): Promise<boolean> {
+async function hullCount(client: Client): Promise<number> {
   const { templates } = await client.call('templateList', {})
-  return hullsIn(templates.map(({ template }) => template)).size > 0
+  return hullsIn(templates.map(({ template }) => template)).size
 }
 
-async function untilTemplate(client: Client): Promise<void> {
-  await timedLease(client, 'warm')
+async function untilTemplate(client: Client, flavor: string): Promise<void> {
+  await timedLease(client, flavor)
   const giveUpAt = performance.now() + TEMPLATE_MS
   for (;;) {
     const { hosts } = await client.call('hostList', {})
@@ -196,7 +199,6 @@ function report(samples: Samples, load: readonly number[]): void {
     libvirtRestoreOverNoHullAnswered: median('libvirt restore answered') / median('no hull answered'),
     libvirtBootOverColdAnswered: median('libvirt boot answered') / median('cold answered'),
     eightAtOnceOverOne: median('eight ssh true') / median('warm ssh true'),
-    // As all but the first of a burst are made.
     eightAtOnceOverOneNoHull: median('eight ssh true') / median('no hull ssh true'),
   }
   const guest = `${image}, ${shape.vcpus} vCPU, ${shape.memoryMiB} MiB, boots from its disk`
