@@ -12,7 +12,7 @@ describe.skipIf(!root)('kill -9', () => {
   let stand: Stand
 
   beforeAll(async () => {
-    stand = new Stand({ idle: 0 })
+    stand = new Stand({ idle: 0, agentToml: '[templates]\nhulls = 1\n' })
     await stand.up()
     expect(await stand.run('true').ended).toMatchObject({ code: 0 })
   })

@@ -49,10 +49,11 @@ export class Stand {
 
   readonly #idle: number
 
-  constructor({ idle = 1 } = {}) {
+  /** `agentToml`: what its agent is told besides. */
+  constructor({ idle = 1, agentToml = '' } = {}) {
     this.#idle = idle
     const coordinatorToml = flavor(idle)
-    this.paths = layOut({ driver: 'libvirt', images: tinyImage().dir, coordinatorToml })
+    this.paths = layOut({ driver: 'libvirt', images: tinyImage().dir, coordinatorToml, agentToml })
     this.client = connect(this.paths.socket)
   }
 
