@@ -1,8 +1,8 @@
 /**
  * Hulls of the templates that serve and are wanted: so many in all, shared out among them, made one at a time when the
- * host has nothing better to do, so that a burst of jobs finds as many machines half made. Each has run for a moment and forgotten who it was, as its template has, so that its
- * emulator knows its way and the memory it will write is its own. What they are launched as is the coordinator's to say;
- * a hull whose template serves nobody goes.
+ * host has nothing better to do, so that a burst of jobs finds as many machines half made. Each has run for a moment and
+ * forgotten who it was, as its template has, so that its emulator knows its way and the memory it will write is its own.
+ * What they are launched as is the coordinator's to say; a hull whose template serves nobody goes.
  */
 import {
   type HostTemplate,
