@@ -277,6 +277,33 @@ it('says which step failed and what the console showed, with nothing left behind
   }
 })
 
+const SLOW_LOOK_MS = 8_000
+
+it('answers an audit whose look took long without blaming what came and went meanwhile', async () => {
+  const world = new World((driver, clock) => ({
+    driver: {
+      ...driver,
+      list: async () => {
+        const found = await driver.list()
+        await sleep(clock, SLOW_LOOK_MS)
+        return found
+      },
+    },
+  }))
+  await world.start()
+  const line = world.connect().welcome()
+  line.want([a])
+  await world.pass(20_000)
+  expect(line.last(a)).toMatchObject({ state: 'ready' })
+  line.say({ type: 'ask', ask: 'slow', question: { kind: 'audit' } })
+  line.want([b])
+  await world.pass(SLOW_LOOK_MS - 1)
+  expect([line.story(a).at(-1), line.story(b).at(-1)]).toEqual(['gone', 'ready'])
+  await world.pass(1_000)
+  const answer = line.heard.find((frame) => frame.type === 'answer' && frame.ask === 'slow')
+  expect(answer).toMatchObject({ result: { kind: 'audit', findings: [] } })
+})
+
 it('answers an audit, and calls neither what is being made nor what is being removed a leak', async () => {
   const world = new World()
   await world.start()

@@ -92,17 +92,27 @@ export class Asks {
   }
 
   async #audit(view: () => AskView) {
+    const before = this.#settled(view())
     const { listed, records } = await scanHost(this.#ports.driver, this.#ports.records)
-    const { held, wanted } = view()
-    const nowMs = this.#ports.clock.now()
-    const machines = (is: (held: Held) => boolean) =>
-      new Set([...held.values()].filter(is).map(({ machine }) => machine))
+    const after = this.#settled(view())
+    // A look takes time: what has come since it began may be missing in it, and what has gone may be there.
     return audit({
       listed: [...listed, ...records],
+      wanted: after.wanted,
+      excused: after.wanted.difference(before.wanted).union(before.excused).union(after.excused),
+      removing: before.wanted.union(before.removing).union(after.removing),
+      agentLives: true,
+    })
+  }
+
+  #settled({ held, wanted }: AskView) {
+    const nowMs = this.#ports.clock.now()
+    const machines = (is: (held: Held) => boolean): Set<MachineId> =>
+      new Set([...held.values()].filter(is).map(({ machine }) => machine))
+    return {
       wanted: new Set(wanted.keys()),
       excused: machines((one) => one.state === 'creating' || 'death' in one),
       removing: machines((one) => one.state === 'destroying' && nowMs - one.sinceMs < REMOVAL_GRACE_MS),
-      agentLives: true,
-    })
+    }
   }
 }

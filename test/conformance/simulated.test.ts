@@ -171,3 +171,25 @@ templateCanary(
     'ends the making of a hull whose template is removed, and leaves nothing of either',
   ],
 )
+
+templateCanary(
+  'calls a leak what is half made',
+  (driver) => {
+    let making = 0
+    return {
+      async makeHull(request) {
+        making++
+        try {
+          return await driver.makeHull(request)
+        } finally {
+          making--
+        }
+      },
+      async list() {
+        const found = await driver.list()
+        return making === 0 ? found : found.map(({ kept: _, ...resource }) => resource)
+      },
+    }
+  },
+  ['lists nothing of a hull that comes or goes meanwhile as anybody’s'],
+)

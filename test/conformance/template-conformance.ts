@@ -184,6 +184,25 @@ export function templateConformance(
       expect(await leaked()).toEqual([])
     })
 
+    promise('lists nothing of a hull that comes or goes meanwhile as anybody’s', async () => {
+      const template = await build()
+      let churning = true
+      const churn = async (): Promise<void> => {
+        for (let round = 0; round < 3; round++) {
+          const hulls = [await makeHull(template), await makeHull(template)]
+          await Promise.all(hulls.map((hull) => driver.dropHull(hull)))
+        }
+      }
+      const watch = async (): Promise<void> => {
+        while (churning) expect(await leaked()).toEqual([])
+      }
+      const churned = churn().finally(() => {
+        churning = false
+      })
+      await Promise.all([churned, watch(), watch(), watch()])
+      expect(await overlays()).toEqual([])
+    })
+
     promise('takes hulls away one by one, with their template, and with itself', async () => {
       const template = await build()
       const [one, other] = [await makeHull(template), await makeHull(template)]

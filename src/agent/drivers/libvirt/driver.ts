@@ -148,10 +148,11 @@ export class LibvirtDriver implements Driver {
   }
 
   async list(): Promise<readonly Resource[]> {
-    const resources = await listResources(await this.#recovered())
-    return resources.map(({ kind, name, machine, kept }): Resource => {
+    const shop = await this.#recovered()
+    const { found, own } = await this.#maker.look(() => listResources(shop))
+    return found.map(({ kind, name, machine, kept }): Resource => {
       if (machine === undefined) return kept ? { kind, name, kept } : { kind, name }
-      return this.#maker.isOwn(machine) ? { kind, name, kept: true } : { kind, name, machine }
+      return own.has(machine) ? { kind, name, kept: true } : { kind, name, machine }
     })
   }
 

@@ -10,6 +10,7 @@ import { type Hull, launch, makeHull, makeMachine } from './machine.ts'
 import { Makings } from './makings.ts'
 import { makeTemplate } from './mould.ts'
 import type { Origin } from './origin.ts'
+import { type Look, OwnMachines } from './own-machines.ts'
 import { listResources, removeResource } from './resources.ts'
 import type { Workshop } from './workshop.ts'
 
@@ -17,8 +18,7 @@ import type { Workshop } from './workshop.ts'
 export class Maker {
   readonly #watch: MachineWatch
   readonly #makings = new Makings()
-  /** Nobody else knows of these: what is to be frozen, and hulls. */
-  readonly #own = new Set<MachineId>()
+  readonly #own = new OwnMachines()
   readonly #begunHulls = new BegunHulls()
   readonly #hulls = new Map<MachineId, Hull & { readonly template: TemplateId }>()
   /** Hulls that are taken apart: a machine of that id is begun when nothing of them is left. */
@@ -30,6 +30,11 @@ export class Maker {
 
   isOwn(machine: MachineId): boolean {
     return this.#own.has(machine)
+  }
+
+  /** What is found, and which machines were the driver's own while it was looked for. */
+  look<T>(find: () => Promise<T>): Promise<Look<T>> {
+    return this.#own.look(find)
   }
 
   async templates(shop: Workshop): Promise<readonly Template[]> {
@@ -117,7 +122,7 @@ export class Maker {
 
   /** Waits for what others have asked for; what is the driver's own ends. */
   async end(shop: Workshop): Promise<void> {
-    for (const machine of this.#own) await this.#makings.end(machine)
+    for (const machine of this.#own.all()) await this.#makings.end(machine)
     await this.#makings.allEnded()
     // What cannot be taken apart is found by its name.
     for (const hull of this.#hulls.keys()) await this.dropHull(shop, hull).catch(() => {})
@@ -142,7 +147,7 @@ export class Maker {
     const hull = this.#hulls.get(machine)
     if (hull === undefined) return undefined
     this.#hulls.delete(machine)
-    this.#own.delete(machine)
+    this.#own.launch(machine)
     try {
       if (hull.template === template) return await launch(shop, request, hull)
     } catch (error) {

@@ -50,9 +50,12 @@ export async function runningMachines({
   return new Set(machines.filter((machine) => machine !== undefined).filter((machine) => living.has(machine)))
 }
 
+/** Slot → machine, of all that had one since the look began: asked for after what they own was looked for. */
+type Owners = () => Promise<ReadonlyMap<number, MachineId>>
+
 /** One sort of thing on the host: what there is of it, and how one of it goes. */
 interface Kind {
-  list(owners: ReadonlyMap<number, MachineId>): Promise<readonly Omit<Resource, 'kind'>[]>
+  list(owners: Owners): Promise<readonly Omit<Resource, 'kind'>[]>
   /** Fine if it is gone. */
   remove(name: string): Promise<void>
 }
@@ -62,7 +65,9 @@ const DESTROY_MS_MAX = 60_000
 
 /** Everything of ours on this host, of one machine if given, in the order in which it must go. */
 export async function listResources(estate: Estate, of?: MachineId): Promise<readonly Resource[]> {
-  const owners = await estate.ledger.assigned()
+  const { ledger } = estate
+  const before = await ledger.assigned()
+  const owners: Owners = async () => new Map([...before, ...(await ledger.assigned())])
   const lists = Object.entries(kindsOf(estate)).map(async ([kind, { list }]) =>
     (await list(owners)).map((found): Resource => ({ kind, ...found })),
   )
@@ -109,9 +114,10 @@ function kindsOf({ settings, layout, ledger, hypervisor }: Estate): Readonly<Rec
       async list(owners) {
         const running = new Set((await hypervisor.list()).map(({ name }) => parseResourceName(host, name)))
         const found = await enclosedProcesses(daemonName(host))
+        const machines = await owners()
         return found.flatMap(({ pid, uid }) => {
           if (uid <= settings.uidBase || uid >= settings.uidBase + settings.uidCount) return []
-          const machine = owners.get(uid - settings.uidBase)
+          const machine = machines.get(uid - settings.uidBase)
           return machine !== undefined && running.has(machine) ? [] : [owned(String(pid), machine)]
         })
       },
@@ -124,10 +130,11 @@ function kindsOf({ settings, layout, ledger, hypervisor }: Estate): Readonly<Rec
     namespace: {
       async list(owners) {
         const names = await namespaceNames()
+        const machines = await owners()
         const slots = names.flatMap((name) => {
           const number = parseSlotName(host, name)
           if (number === undefined) return []
-          const machine = owners.get(number)
+          const machine = machines.get(number)
           return [machine === undefined ? { name, kept: true } : { name, machine }]
         })
         return names.includes(daemonName(host)) ? [...slots, { name: daemonName(host), kept: true }] : slots
@@ -141,11 +148,12 @@ function kindsOf({ settings, layout, ledger, hypervisor }: Estate): Readonly<Rec
     /** The host's end of a pair whose other end is in a namespace: listed if the namespace is not. */
     uplink: {
       async list(owners) {
-        const namespaces = await namespaceNames()
-        return (await interfaceNames()).flatMap((name) => {
+        const [namespaces, names] = [await namespaceNames(), await interfaceNames()]
+        const machines = await owners()
+        return names.flatMap((name) => {
           const number = parseUplinkName(host, name)
           if (number === undefined || namespaces.includes(slot(number).namespace)) return []
-          return [owned(name, owners.get(number))]
+          return [owned(name, machines.get(number))]
         })
       },
       async remove(name) {
@@ -156,9 +164,11 @@ function kindsOf({ settings, layout, ledger, hypervisor }: Estate): Readonly<Rec
     /** Made by libvirt, not yet moved into its machine's namespace. */
     tap: {
       async list(owners) {
-        return (await interfaceNamesIn(daemonName(host))).flatMap((name) => {
+        const names = await interfaceNamesIn(daemonName(host))
+        const machines = await owners()
+        return names.flatMap((name) => {
           const number = parseTapName(name)
-          return number === undefined ? [] : [owned(name, owners.get(number))]
+          return number === undefined ? [] : [owned(name, machines.get(number))]
         })
       },
       async remove(name) {
@@ -169,8 +179,10 @@ function kindsOf({ settings, layout, ledger, hypervisor }: Estate): Readonly<Rec
     /** What the host's ring lets one machine reach. */
     firewall: {
       async list(owners) {
-        const slots = new Map([...owners].map(([number, machine]) => [slot(number).address, machine]))
         const addresses = new Set((await ringElements(host)).map(({ address }) => address))
+        const slots = new Map(
+          [...(await owners())].map(([number, machine]) => [slot(number).address, machine]),
+        )
         const open = [...addresses].map((address) => owned(address, slots.get(address)))
         return (await ringExists(host)) ? [...open, { name: ringName(host), kept: true }] : open
       },
@@ -206,9 +218,11 @@ function kindsOf({ settings, layout, ledger, hypervisor }: Estate): Readonly<Rec
     remnant: {
       async list(owners) {
         const known = new Set((await hypervisor.list()).map(({ name }) => parseResourceName(host, name)))
-        return (await listRemnants(layout.daemon)).flatMap(({ path, uid, slot, domain }) => {
+        const remnants = await listRemnants(layout.daemon)
+        const machines = await owners()
+        return remnants.flatMap(({ path, uid, slot, domain }) => {
           const number = slot ?? (uid === undefined ? undefined : uid - settings.uidBase)
-          const machine = domain === undefined ? owners.get(number ?? 0) : parseResourceName(host, domain)
+          const machine = domain === undefined ? machines.get(number ?? 0) : parseResourceName(host, domain)
           return machine !== undefined && known.has(machine) ? [] : [owned(path, machine)]
         })
       },
@@ -228,8 +242,8 @@ function kindsOf({ settings, layout, ledger, hypervisor }: Estate): Readonly<Rec
 
     /** A machine's number, uid and addresses: the last to go, so that nobody inherits what is still there. */
     slot: {
-      async list(owners) {
-        return [...owners].map(([number, machine]) => ({ name: String(number), machine }))
+      async list() {
+        return [...(await ledger.assigned())].map(([number, machine]) => ({ name: String(number), machine }))
       },
       async remove(name) {
         await ledger.release(Number(name))
