@@ -101,7 +101,6 @@ export class Asks {
       wanted: after.wanted,
       excused: after.wanted.difference(before.wanted).union(before.excused).union(after.excused),
       removing: before.wanted.union(before.removing).union(after.removing),
-      agentLives: true,
     })
   }
 

@@ -7,7 +7,7 @@ const [a, b] = [machineOf(1), machineOf(2)]
 const overlay = (machine = a): Resource => ({ kind: 'overlay', name: `slw.local.${machine}`, machine })
 const spare: Resource = { kind: 'namespace', name: 'slw.local.spare-1', kept: true }
 const none = new Set<never>()
-const fair = { listed: [], wanted: none, excused: none, removing: none, agentLives: true }
+const fair = { listed: [], wanted: none, excused: none, removing: none }
 
 it('finds nothing where all that is there is wanted, or kept on purpose', () => {
   expect(audit({ ...fair, listed: [overlay(), spare], wanted: new Set([a]) })).toEqual([])
@@ -27,10 +27,6 @@ it('names a wanted machine of which there is nothing, unless it is being made or
 
 it('gives a removal its time', () => {
   expect(audit({ ...fair, listed: [overlay()], removing: new Set([a]) })).toEqual([])
-})
-
-it('without an agent even what a driver keeps is a leak', () => {
-  expect(audit({ ...fair, listed: [spare], agentLives: false })).toMatchObject([{ name: spare.name }])
 })
 
 it('where nothing is wanted all is a leak but what a driver keeps', () => {
