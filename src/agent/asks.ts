@@ -92,9 +92,9 @@ export class Asks {
   }
 
   async #audit(view: () => AskView) {
-    const before = this.#settled(view())
+    const before = this.#expected(view())
     const { listed, records } = await scanHost(this.#ports.driver, this.#ports.records)
-    const after = this.#settled(view())
+    const after = this.#expected(view())
     // A look takes time: what has come since it began may be missing in it, and what has gone may be there.
     return audit({
       listed: [...listed, ...records],
@@ -104,7 +104,7 @@ export class Asks {
     })
   }
 
-  #settled({ held, wanted }: AskView) {
+  #expected({ held, wanted }: AskView) {
     const nowMs = this.#ports.clock.now()
     const machines = (is: (held: Held) => boolean): Set<MachineId> =>
       new Set([...held.values()].filter(is).map(({ machine }) => machine))

@@ -157,8 +157,9 @@ export class LibvirtDriver implements Driver {
   }
 
   async running(): Promise<ReadonlySet<MachineId>> {
-    const running = await runningMachines(await this.#recovered())
-    return new Set([...running].filter((machine) => !this.#maker.isOwn(machine)))
+    const shop = await this.#recovered()
+    const { found, own } = await this.#maker.look(() => runningMachines(shop))
+    return found.difference(own)
   }
 
   async remove(resource: Resource): Promise<void> {

@@ -28,10 +28,6 @@ export class Maker {
     this.#watch = watch
   }
 
-  isOwn(machine: MachineId): boolean {
-    return this.#own.has(machine)
-  }
-
   /** What is found, and which machines were the driver's own while it was looked for. */
   look<T>(find: () => Promise<T>): Promise<Look<T>> {
     return this.#own.look(find)
@@ -40,7 +36,7 @@ export class Maker {
   async templates(shop: Workshop): Promise<readonly Template[]> {
     const isOwn = (name: string): boolean => {
       const machine = parseResourceName(shop.settings.host, name)
-      return machine !== undefined && this.isOwn(machine)
+      return machine !== undefined && this.#own.has(machine)
     }
     const templates = await shop.templates.list(isOwn)
     return templates.map((template) => ({ ...template, hulls: this.#hullsOf(template.id) }))

@@ -50,12 +50,14 @@ export async function runningMachines({
   return new Set(machines.filter((machine) => machine !== undefined).filter((machine) => living.has(machine)))
 }
 
-/** Slot → machine, of all that had one since the look began: asked for after what they own was looked for. */
-type Owners = () => Promise<ReadonlyMap<number, MachineId>>
+/** Slot → machine, of all that had one during a look. */
+type Owners = ReadonlyMap<number, MachineId>
+type Found = readonly Omit<Resource, 'kind'>[]
 
 /** One sort of thing on the host: what there is of it, and how one of it goes. */
 interface Kind {
-  list(owners: Owners): Promise<readonly Omit<Resource, 'kind'>[]>
+  /** Whose each is can be said when all are found. */
+  find(): Promise<(owners: Owners) => Found>
   /** Fine if it is gone. */
   remove(name: string): Promise<void>
 }
@@ -67,11 +69,14 @@ const DESTROY_MS_MAX = 60_000
 export async function listResources(estate: Estate, of?: MachineId): Promise<readonly Resource[]> {
   const { ledger } = estate
   const before = await ledger.assigned()
-  const owners: Owners = async () => new Map([...before, ...(await ledger.assigned())])
-  const lists = Object.entries(kindsOf(estate)).map(async ([kind, { list }]) =>
-    (await list(owners)).map((found): Resource => ({ kind, ...found })),
-  )
-  const all = (await Promise.all(lists)).flat()
+  const finds = Object.entries(kindsOf(estate)).map(async ([kind, { find }]) => ({
+    kind,
+    said: await find(),
+  }))
+  const found = await Promise.all(finds)
+  // What began meanwhile is not in the first, what ended not in the second.
+  const owners = new Map([...before, ...(await ledger.assigned())])
+  const all = found.flatMap(({ kind, said }) => said(owners).map((one): Resource => ({ kind, ...one })))
   return of === undefined ? all : all.filter(({ machine }) => machine === of)
 }
 
@@ -93,9 +98,9 @@ function kindsOf({ settings, layout, ledger, hypervisor }: Estate): Readonly<Rec
 
   return {
     domain: {
-      async list() {
+      async find() {
         const names = (await hypervisor.list()).map(({ name }) => name)
-        return ours(names, (name) => parseResourceName(host, name))
+        return () => ours(names, (name) => parseResourceName(host, name))
       },
       async remove(name) {
         const domain = await hypervisor.find(name)
@@ -111,15 +116,15 @@ function kindsOf({ settings, layout, ledger, hypervisor }: Estate): Readonly<Rec
 
     /** A QEMU libvirt has forgotten. */
     process: {
-      async list(owners) {
+      async find() {
         const running = new Set((await hypervisor.list()).map(({ name }) => parseResourceName(host, name)))
         const found = await enclosedProcesses(daemonName(host))
-        const machines = await owners()
-        return found.flatMap(({ pid, uid }) => {
-          if (uid <= settings.uidBase || uid >= settings.uidBase + settings.uidCount) return []
-          const machine = machines.get(uid - settings.uidBase)
-          return machine !== undefined && running.has(machine) ? [] : [owned(String(pid), machine)]
-        })
+        return (owners) =>
+          found.flatMap(({ pid, uid }) => {
+            if (uid <= settings.uidBase || uid >= settings.uidBase + settings.uidCount) return []
+            const machine = owners.get(uid - settings.uidBase)
+            return machine !== undefined && running.has(machine) ? [] : [owned(String(pid), machine)]
+          })
       },
       async remove(name) {
         const process = (await enclosedProcesses(daemonName(host))).find(({ pid }) => String(pid) === name)
@@ -128,16 +133,17 @@ function kindsOf({ settings, layout, ledger, hypervisor }: Estate): Readonly<Rec
     },
 
     namespace: {
-      async list(owners) {
+      async find() {
         const names = await namespaceNames()
-        const machines = await owners()
-        const slots = names.flatMap((name) => {
-          const number = parseSlotName(host, name)
-          if (number === undefined) return []
-          const machine = machines.get(number)
-          return [machine === undefined ? { name, kept: true } : { name, machine }]
-        })
-        return names.includes(daemonName(host)) ? [...slots, { name: daemonName(host), kept: true }] : slots
+        const shared = names.includes(daemonName(host)) ? [{ name: daemonName(host), kept: true }] : []
+        const slots = (owners: Owners): Found =>
+          names.flatMap((name) => {
+            const number = parseSlotName(host, name)
+            if (number === undefined) return []
+            const machine = owners.get(number)
+            return [machine === undefined ? { name, kept: true } : { name, machine }]
+          })
+        return (owners) => [...slots(owners), ...shared]
       },
       async remove(name) {
         const number = parseSlotName(host, name)
@@ -147,14 +153,15 @@ function kindsOf({ settings, layout, ledger, hypervisor }: Estate): Readonly<Rec
 
     /** The host's end of a pair whose other end is in a namespace: listed if the namespace is not. */
     uplink: {
-      async list(owners) {
-        const [namespaces, names] = [await namespaceNames(), await interfaceNames()]
-        const machines = await owners()
-        return names.flatMap((name) => {
-          const number = parseUplinkName(host, name)
-          if (number === undefined || namespaces.includes(slot(number).namespace)) return []
-          return [owned(name, machines.get(number))]
-        })
+      async find() {
+        const namespaces = await namespaceNames()
+        const names = await interfaceNames()
+        return (owners) =>
+          names.flatMap((name) => {
+            const number = parseUplinkName(host, name)
+            if (number === undefined || namespaces.includes(slot(number).namespace)) return []
+            return [owned(name, owners.get(number))]
+          })
       },
       async remove(name) {
         if (parseUplinkName(host, name) !== undefined) await removeUplink(name)
@@ -163,13 +170,13 @@ function kindsOf({ settings, layout, ledger, hypervisor }: Estate): Readonly<Rec
 
     /** Made by libvirt, not yet moved into its machine's namespace. */
     tap: {
-      async list(owners) {
+      async find() {
         const names = await interfaceNamesIn(daemonName(host))
-        const machines = await owners()
-        return names.flatMap((name) => {
-          const number = parseTapName(name)
-          return number === undefined ? [] : [owned(name, machines.get(number))]
-        })
+        return (owners) =>
+          names.flatMap((name) => {
+            const number = parseTapName(name)
+            return number === undefined ? [] : [owned(name, owners.get(number))]
+          })
       },
       async remove(name) {
         if (parseTapName(name) !== undefined) await removeTap(daemonName(host), name)
@@ -178,13 +185,13 @@ function kindsOf({ settings, layout, ledger, hypervisor }: Estate): Readonly<Rec
 
     /** What the host's ring lets one machine reach. */
     firewall: {
-      async list(owners) {
+      async find() {
         const addresses = new Set((await ringElements(host)).map(({ address }) => address))
-        const slots = new Map(
-          [...(await owners())].map(([number, machine]) => [slot(number).address, machine]),
-        )
-        const open = [...addresses].map((address) => owned(address, slots.get(address)))
-        return (await ringExists(host)) ? [...open, { name: ringName(host), kept: true }] : open
+        const ring = (await ringExists(host)) ? [{ name: ringName(host), kept: true }] : []
+        return (owners) => {
+          const slots = new Map([...owners].map(([number, machine]) => [slot(number).address, machine]))
+          return [...[...addresses].map((address) => owned(address, slots.get(address))), ...ring]
+        }
       },
       async remove(name) {
         await closeRing(host, name)
@@ -192,9 +199,9 @@ function kindsOf({ settings, layout, ledger, hypervisor }: Estate): Readonly<Rec
     },
 
     overlay: {
-      async list() {
+      async find() {
         const machines = await listOverlays(layout.machinesDir, host)
-        return machines.map((machine) => ({ name: resourceName(host, machine), machine }))
+        return () => machines.map((machine) => ({ name: resourceName(host, machine), machine }))
       },
       async remove(name) {
         const machine = parseResourceName(host, name)
@@ -204,9 +211,9 @@ function kindsOf({ settings, layout, ledger, hypervisor }: Estate): Readonly<Rec
 
     /** What QEMU said, by virtlogd, and its rolled-over forerunners. */
     log: {
-      async list() {
+      async find() {
         const names = await readdir(join(layout.daemon.logDir, 'qemu')).catch(() => [])
-        return ours(names, (name) => parseResourceName(host, name.replace(LOG_SUFFIX, '')))
+        return () => ours(names, (name) => parseResourceName(host, name.replace(LOG_SUFFIX, '')))
       },
       async remove(name) {
         if (parseResourceName(host, name.replace(LOG_SUFFIX, '')) !== undefined)
@@ -216,15 +223,15 @@ function kindsOf({ settings, layout, ledger, hypervisor }: Estate): Readonly<Rec
 
     /** What libvirt keeps of a machine, once it has forgotten the machine. */
     remnant: {
-      async list(owners) {
+      async find() {
         const known = new Set((await hypervisor.list()).map(({ name }) => parseResourceName(host, name)))
         const remnants = await listRemnants(layout.daemon)
-        const machines = await owners()
-        return remnants.flatMap(({ path, uid, slot, domain }) => {
-          const number = slot ?? (uid === undefined ? undefined : uid - settings.uidBase)
-          const machine = domain === undefined ? machines.get(number ?? 0) : parseResourceName(host, domain)
-          return machine !== undefined && known.has(machine) ? [] : [owned(path, machine)]
-        })
+        return (owners) =>
+          remnants.flatMap(({ path, uid, slot, domain }) => {
+            const number = slot ?? (uid === undefined ? undefined : uid - settings.uidBase)
+            const machine = domain === undefined ? owners.get(number ?? 0) : parseResourceName(host, domain)
+            return machine !== undefined && known.has(machine) ? [] : [owned(path, machine)]
+          })
       },
       async remove(name) {
         await removeRemnant(layout.daemon, name)
@@ -232,8 +239,9 @@ function kindsOf({ settings, layout, ledger, hypervisor }: Estate): Readonly<Rec
     },
 
     cgroup: {
-      async list() {
-        return ours(await machineCgroups(), (path) => machineOfCgroup(host, path))
+      async find() {
+        const paths = await machineCgroups()
+        return () => ours(paths, (path) => machineOfCgroup(host, path))
       },
       async remove(name) {
         if (machineOfCgroup(host, name) !== undefined) await removeCgroup(name)
@@ -242,8 +250,8 @@ function kindsOf({ settings, layout, ledger, hypervisor }: Estate): Readonly<Rec
 
     /** A machine's number, uid and addresses: the last to go, so that nobody inherits what is still there. */
     slot: {
-      async list() {
-        return [...(await ledger.assigned())].map(([number, machine]) => ({ name: String(number), machine }))
+      async find() {
+        return (owners) => [...owners].map(([number, machine]) => ({ name: String(number), machine }))
       },
       async remove(name) {
         await ledger.release(Number(name))
@@ -252,10 +260,7 @@ function kindsOf({ settings, layout, ledger, hypervisor }: Estate): Readonly<Rec
   }
 }
 
-function ours(
-  names: readonly string[],
-  machineOf: (name: string) => MachineId | undefined,
-): readonly Omit<Resource, 'kind'>[] {
+function ours(names: readonly string[], machineOf: (name: string) => MachineId | undefined): Found {
   return names.flatMap((name) => {
     const machine = machineOf(name)
     return machine === undefined ? [] : [{ name, machine }]
